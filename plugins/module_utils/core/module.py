@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The base of every module: argument spec in, one exit point out, ``changed`` and ``diff`` from values alone."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.yaml import HAS_YAML, yaml_dump
+
+from .errors import ScalingError
+
+
+class Outcome:
+    """What a module found and what it made of it.
+
+    Args:
+        before, after: normalised states as plain data; ``changed`` and the diff come from comparing them.
+            In check mode ``after`` is the computed state, otherwise the state that was read back.
+        header: what the diff is about, e.g. the name of a file or a service.
+        values: the task's return values.
+    """
+
+    def __init__(self, before: t.Any = None, after: t.Any = None, header: str = "", **values: t.Any) -> None:
+        self.before = before
+        self.after = after
+        self.header = header
+        self.values = values
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+    def as_result(self, with_diff: bool) -> dict[str, t.Any]:
+        result = dict(self.values, changed=self.changed)
+        if with_diff and self.changed:
+            result["diff"] = {
+                "before": _text(self.before),
+                "after": _text(self.after),
+                "before_header": self.header,
+                "after_header": self.header,
+            }
+        return result
+
+
+def _text(state: t.Any) -> str:
+    """A state as a diff shows it: text stays text, data becomes YAML with sorted keys."""
+    if state is None or state == "":
+        return ""
+    if isinstance(state, str):
+        return state
+    if not HAS_YAML:
+        import json
+
+        return json.dumps(state, indent=2, sort_keys=True) + "\n"
+    return yaml_dump(state, default_flow_style=False, sort_keys=True)
+
+
+def run(
+    argument_spec: dict[str, t.Any],
+    converge: t.Callable[[dict[str, t.Any], bool], Outcome],
+    **constraints: t.Any,
+) -> None:
+    """Run a module and exit.
+
+    Args:
+        argument_spec: as AnsibleModule takes it.
+        converge: gets the parameters and whether this is check mode; returns an Outcome, raises ScalingError.
+        constraints: further AnsibleModule arguments (required_if, mutually_exclusive, …).
+    """
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    try:
+        outcome = converge(module.params, module.check_mode)
+    except ScalingError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(**outcome.as_result(with_diff=True))
