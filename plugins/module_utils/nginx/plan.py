@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the wanted states make of an upstream's servers. Values in, values out."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+
+from .upstream import WEIGHT_MAX, Server, Upstream
+
+Servers = t.Dict[str, Server]
+_WEIGHT = re.compile(r"\s*(\d+)\s*(%?)\s*\Z")
+
+
+def weight_of(wanted: t.Any, configured: int) -> int:
+    """A weight as a number: '50%' refers to the configured weight, '128' is absolute.
+
+    A percentage above 0 never becomes 0, which would take the server out.
+    """
+    found = _WEIGHT.match(str(wanted))
+    if found is None or int(found.group(1)) > (100 if found.group(2) else WEIGHT_MAX):
+        raise ScalingError(
+            f"Option 'weight' is '{wanted}'.", f"Give a percentage from 0% to 100%, or a number from 0 to {WEIGHT_MAX}."
+        )
+    number = int(found.group(1))
+    if not found.group(2):
+        return number
+    return max(1, (configured * number + 50) // 100) if number else 0
+
+
+def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]]) -> Servers:
+    """The servers as they should be.
+
+    Args:
+        wanted: dicts with name, and any of state, weight, address, port (None: leave as it is).
+    """
+    servers = dict(upstream.servers)
+    for item in wanted:
+        name, state = item["name"], item.get("state")
+        if state == "absent":
+            servers.pop(name, None)
+            continue
+        if state == "present" and name not in servers:
+            servers[name] = _new_server(upstream, item)
+        server = servers.get(name) or upstream.server(name)
+        servers[name] = _changed(server, item)
+    return servers
+
+
+def _changed(server: Server, item: dict[str, t.Any]) -> Server:
+    values: dict[str, t.Any] = {}
+    if item.get("state") in ("ready", "drain", "maint"):
+        values["state"] = item["state"]
+    if item.get("weight") is not None:
+        values["weight"] = weight_of(item["weight"], server.configured)
+    address = item.get("address")
+    if address and address not in (server.address, server.source):
+        values.update(address=address, source="")
+    if item.get("port"):
+        values["port"] = item["port"]
+    return server.changed(**values)
+
+
+def _new_server(upstream: Upstream, item: dict[str, t.Any]) -> Server:
+    """A server as its neighbours are: same port, weight and checks unless said otherwise; never a backup."""
+    like = next((s for s in upstream.servers.values() if "backup" not in s.parameters), None)
+    address = item.get("address") or item["name"]
+    port = item.get("port") or (like.port if like else 0)
+    if not port:
+        raise ScalingError(
+            f"Server '{item['name']}' of upstream '{upstream.name}' has no port, and no neighbour to take it from.",
+            "Give option 'port'.",
+        )
+    weight = like.configured if like else 100
+    return Server(item["name"], address, port, weight=weight, parameters=like.parameters if like else ())

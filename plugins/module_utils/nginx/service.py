@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The verbs behind nginx_upstream: plan, validate, install, reload, wait until the old workers have gone."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from pathlib import Path
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
+
+from . import plan
+from .process import Process
+from .report import servers_of
+from .sources import Sources
+from .tree import Tree
+from .upstream import Server, Upstream
+
+LEAVING = ("drain", "maint", "absent")
+# Written before the first file is replaced and removed after the reload: a run that was cut off in between is noticed.
+PENDING = ".reload_pending"
+
+
+class Change(t.NamedTuple):
+    """One upstream before and after."""
+
+    upstream: Upstream
+    servers: dict[str, Server]
+
+
+class Service:
+    """NGINX on this host.
+
+    Args:
+        tree: its configuration.
+        process: its master.
+        sources: where upstreams are found.
+        error_log: read for the reason when a reload is refused.
+    """
+
+    def __init__(self, tree: Tree, process: Process, sources: Sources, error_log: str) -> None:
+        self._tree = tree
+        self._process = process
+        self._sources = sources
+        self._error_log = error_log
+
+    def converge(self, wanted: list[dict[str, t.Any]], reload: str, seconds: float, check_mode: bool) -> Outcome:
+        """Bring the servers into their wanted states and wait for the drain."""
+        deadline = Deadline(seconds)
+        with self._tree.locked():
+            changes = self._plan(wanted)
+            texts = _texts(changes)
+            pending = (self._tree.root / PENDING).exists()
+            running = bool(self._process.master())
+            due = reload != "never" and (bool(texts) or pending or reload == "always")
+            if texts:
+                self._tree.validate(texts)
+            if not check_mode:
+                self._apply(texts, due and running)
+        left = self._drained(changes, wanted, deadline) if running and not check_mode else ([], {})
+        before = _state(change.upstream.servers for change in changes)
+        after = _state(change.servers for change in changes)
+        names = [change.upstream.name for change in changes]
+        return Outcome(
+            dict(zip(names, before)),
+            dict(zip(names, after)),
+            header=str(self._tree.config),
+            servers=servers_of([(c.upstream.name, c.servers.values()) for c in changes], self._process),
+            reloaded=due and running,
+            running=running,
+            files=sorted(texts),
+            remaining_workers=left[0],
+            remaining_sessions=left[1],
+            seconds=round(deadline.elapsed, 2),
+        )
+
+    def _plan(self, wanted: list[dict[str, t.Any]]) -> list[Change]:
+        by_backend: dict[str, list[dict[str, t.Any]]] = {}
+        for item in wanted:
+            for name in self._sources.names(item["backend"], item["name"], item.get("state")):
+                by_backend.setdefault(name, []).append(item)
+        upstreams = [self._sources.upstream(name) for name in sorted(by_backend)]
+        return [Change(upstream, plan.apply(upstream, by_backend[upstream.name])) for upstream in upstreams]
+
+    def _apply(self, texts: dict[str, str], reload: bool) -> None:
+        marker = self._tree.root / PENDING
+        if reload:
+            marker.touch()
+        previous = {path: self._tree.read(Path(path)) for path in texts}
+        self._tree.install(texts)
+        if not reload:
+            return
+        try:
+            self._process.reload(self._error_log)
+        except ScalingError:
+            self._tree.install(previous)  # file and process must agree
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                marker.unlink()
+
+    def _drained(
+        self, changes: list[Change], wanted: list[dict[str, t.Any]], deadline: Deadline
+    ) -> tuple[list[int], dict[str, int]]:
+        """Old workers that are still there at the deadline, and their connections to servers that should be empty.
+
+        A leaving worker may yet send a request that it was reading to a server that is down by now, so the drain
+        is over when all of them have gone, whoever caused the reload.
+        """
+        names = {item["name"] for item in wanted if item.get("state") in LEAVING}
+        if not names:
+            return [], {}
+
+        def read() -> list[int]:
+            return [worker.pid for worker in self._process.workers(self._process.master()) if worker.leaving]
+
+        old, _ = deadline.wait_for(read, lambda pids: not pids, interval=0.05, slowest=0.5)
+        counts = self._process.connections(old)
+        sessions = {
+            server.name: counts.get((server.address, server.port), 0)
+            for change in changes
+            for server in change.upstream.servers.values()
+            if server.name in names
+        }
+        return old, sessions
+
+
+def _texts(changes: list[Change]) -> dict[str, str]:
+    """The files that differ. Several upstreams of one file are applied one after the other."""
+    texts: dict[str, str] = {}
+    for change in sorted(changes, key=lambda change: -change.upstream.first):
+        upstream = change.upstream
+        if upstream.servers == change.servers:
+            continue
+        texts[upstream.path] = upstream.rewritten(change.servers, texts.get(upstream.path))
+    return texts
+
+
+def _state(sides: t.Iterable[t.Any]) -> list[dict[str, t.Any]]:
+    return [{name: server.facts() for name, server in servers.items()} for servers in sides]

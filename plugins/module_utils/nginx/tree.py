@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A configuration tree: validated as a staged copy, then installed file by file, under a lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+
+VALIDATION_SECONDS = 60
+
+
+class Tree:
+    """The directory of nginx.conf with all below it.
+
+    Args:
+        config: path of nginx.conf.
+        binary: the program that validates.
+    """
+
+    def __init__(self, config: str, binary: str = "nginx") -> None:
+        self.config = Path(config)
+        self.root = self.config.parent
+        self._binary = binary
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """One editor at a time on this host."""
+        try:
+            handle = os.open(str(self.root), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ScalingError(f"Directory {self.root} cannot be opened: {error.strerror}.") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def read(self, path: Path) -> str:
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScalingError(f"{path} cannot be read: {error}.") from error
+
+    def validate(self, texts: dict[str, str]) -> None:
+        """Let NGINX judge a copy of the tree with these files' new texts (absolute path -> text)."""
+        with tempfile.TemporaryDirectory(prefix="nginx-staged-") as work:
+            staged = Path(work) / "tree"
+            shutil.copytree(str(self.root), str(staged), symlinks=True, ignore=_only_plain)
+            for path, text in texts.items():
+                (staged / Path(path).relative_to(self.root)).write_text(text, encoding="utf-8")
+            self._redirect(staged)
+            self._judge(staged)
+
+    def _redirect(self, staged: Path) -> None:
+        """A person's includes may be absolute; in the copy they must mean the copy."""
+        absolute = re.compile(r"(\binclude\s+[\"']?)" + re.escape(str(self.root)) + "/")
+        for path in staged.rglob("*"):
+            if path.is_symlink() or not path.is_file():
+                continue
+            text = path.read_bytes()
+            if b"include" in text and bytes(self.root) in text:
+                decoded = text.decode("utf-8", "surrogateescape")
+                path.write_bytes(absolute.sub(f"\\g<1>{staged}/", decoded).encode("utf-8", "surrogateescape"))
+
+    def _judge(self, staged: Path) -> None:
+        command = [self._binary, "-t", "-q", "-c", str(staged / self.config.name)]
+        try:
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=VALIDATION_SECONDS, check=False
+            )
+        except FileNotFoundError as error:
+            raise ScalingError(
+                f"The program '{self._binary}' is not installed on this host.", "Apply the nginx role first."
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise ScalingError(f"'{' '.join(command)}' did not end within {VALIDATION_SECONDS} s.") from error
+        if done.returncode != 0:
+            message = done.stdout.decode(errors="replace").replace(str(staged), str(self.root)).strip()
+            raise ScalingError(f"NGINX refuses the new configuration; nothing was changed: {message}")
+
+    def install(self, texts: dict[str, str]) -> None:
+        """Replace files atomically, keeping owner and mode."""
+        for name, text in texts.items():
+            path = Path(name).resolve()
+            kept = path.stat()
+            handle, fresh = tempfile.mkstemp(prefix=".", suffix=".new", dir=str(path.parent))
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as out:
+                    out.write(text)
+                    out.flush()
+                    os.fsync(out.fileno())
+                os.chown(fresh, kept.st_uid, kept.st_gid)
+                Path(fresh).chmod(stat.S_IMODE(kept.st_mode))
+                Path(fresh).replace(path)
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    Path(fresh).unlink()
+                raise ScalingError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _only_plain(folder: str, names: list[str]) -> list[str]:
+    """Sockets and pipes have no place in a copy."""
+    return [name for name in names if not _copied(Path(folder) / name)]
+
+
+def _copied(path: Path) -> bool:
+    mode = path.lstat().st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
