@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -51,8 +52,6 @@ def _text(state: t.Any) -> str:
     if isinstance(state, str):
         return state
     if not HAS_YAML:
-        import json
-
         return json.dumps(state, indent=2, sort_keys=True) + "\n"
     return yaml_dump(state, default_flow_style=False, sort_keys=True)
 
