@@ -36,6 +36,8 @@ def servers_of(upstreams: t.Iterable[tuple[str, t.Iterable[Server]]], process: P
             backend=name,
             name=server.name,
             health="nocheck",
+            configured_weight=server.configured,
+            resolved=server.address if server.source else "",
             sessions=sum(connections.get(address, 0) for address in addresses_of(server)),
         )
         for name, servers in upstreams
