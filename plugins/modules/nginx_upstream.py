@@ -141,7 +141,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 servers:
-  description: The servers of all upstreams that were named, as M(horizontal.scaling.nginx_info) has them, less counters.
+  description: The servers of all upstreams that were named, as M(horizontal.scaling.nginx_info) has them, no counters.
   returned: success
   type: list
   elements: dict
