@@ -119,7 +119,8 @@ servers:
     state: {description: 'V(ready), V(drain) or V(maint).', type: str, returned: success}
     health: {description: 'Always V(nocheck): open-source NGINX does not probe.', type: str, returned: success}
     weight: {description: Weight in force., type: int, returned: success}
-    configured_weight: {description: Weight that a percentage refers to., type: int, returned: success}
+    initial_weight: {description: Weight that a percentage refers to., type: int, returned: success}
+    backup: {description: Whether it gets traffic only when all others are down., type: bool, returned: success}
     sessions: {description: 'Established connections of all workers to it, idle kept-alive ones among them.', type: int,
                returned: success}
     requests: {description: Requests sent to it since the first call., type: int, returned: 'with V(counters)'}
@@ -128,7 +129,8 @@ servers:
              returned: 'with V(counters)'}
   sample:
     - {balancer: lb1, backend: claims-service, name: app1, address: 192.0.2.11, resolved: '', port: 8080, state: ready,
-       health: nocheck, weight: 100, configured_weight: 100, sessions: 4, requests: 1200, responses_5xx: 0, errors: 0}
+       health: nocheck, weight: 100, initial_weight: 100, backup: false, sessions: 4, requests: 1200,
+       responses_5xx: 0, errors: 0}
 backends:
   description: Whole services as clients saw them; C(errors) counts requests that found no server to try.
   returned: when O(gather) has V(counters)

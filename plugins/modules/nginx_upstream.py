@@ -59,6 +59,18 @@ options:
       port:
         description: Port that NGINX connects to; for V(present) the port of the upstream's first server is the default.
         type: int
+      balancer: &observed
+        description: Observed by M(horizontal.scaling.nginx_info); accepted so that its result can be given as it is,
+          and not looked at.
+        type: raw
+      backup: *observed
+      errors: *observed
+      health: *observed
+      initial_weight: *observed
+      requests: *observed
+      resolved: *observed
+      responses_5xx: *observed
+      sessions: *observed
   drain_timeout:
     description:
       - Seconds to wait until the old workers have gone, when a server is to drain, to be in maintenance or to go.
@@ -66,7 +78,14 @@ options:
         when its last request has been answered, or after C(worker_shutdown_timeout).
       - When the time is over the task still succeeds; RV(remaining_sessions) says what was left. V(0) does not wait.
     type: float
-    default: 60
+    default: 30
+  drain_then:
+    description:
+      - The state that a server with O(servers[].state=drain) ends in. To NGINX they are the same, so this is only
+        what is remembered; the option is there so that a task reads as with M(horizontal.scaling.haproxy_server).
+    type: str
+    choices: [drain, maint]
+    default: drain
   reload:
     description:
       - V(changed) reloads when a file was changed, or when an earlier run was cut off before its reload.
@@ -188,7 +207,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.service i
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.sources import Sources
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.tree import Tree
 
-SERVER = {
+SERVER: dict = {
     "backend": {"type": "str", "required": True, "aliases": ["upstream"]},
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["ready", "drain", "maint", "present", "absent"]},
@@ -196,19 +215,36 @@ SERVER = {
     "address": {"type": "str"},
     "port": {"type": "int"},
 }
+# What nginx_info observes beside it.
+OBSERVED = (
+    "backup",
+    "balancer",
+    "errors",
+    "health",
+    "initial_weight",
+    "requests",
+    "resolved",
+    "responses_5xx",
+    "sessions",
+)
+SERVER.update((name, {"type": "raw"}) for name in OBSERVED)
 
 
 def converge(params: dict, check_mode: bool) -> Outcome:
     tree = Tree(params["config"], params["binary"])
     service = Service(tree, Process(params["pid_file"]), Sources(tree, params["directory"]), params["error_log"])
-    return service.converge(params["servers"], params["reload"], params["drain_timeout"], check_mode)
+    servers = [
+        dict(item, state=params["drain_then"]) if item["state"] == "drain" else item for item in params["servers"]
+    ]
+    return service.converge(servers, params["reload"], params["drain_timeout"], check_mode)
 
 
 def main() -> None:
     run(
         {
             "servers": {"type": "list", "elements": "dict", "required": True, "options": SERVER},
-            "drain_timeout": {"type": "float", "default": 60},
+            "drain_timeout": {"type": "float", "default": 30},
+            "drain_then": {"type": "str", "choices": ["drain", "maint"], "default": "drain"},
             "reload": {"type": "str", "choices": ["changed", "always", "never"], "default": "changed"},
             "config": {"type": "path", "default": "/etc/nginx/nginx.conf"},
             "directory": {"type": "str", "default": "upstreams"},

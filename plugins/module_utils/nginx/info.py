@@ -16,7 +16,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.module imp
 from .certificates import names_of_file
 from .counters import NAMES, Counters
 from .process import Process
-from .report import addresses_of, servers_of
+from .report import address_of, addresses_of, servers_of
 from .sources import Sources
 from .tree import Tree
 from .upstream import Upstream, join_address
@@ -108,12 +108,3 @@ def parse_status(text: str) -> dict[str, int]:
     """stub_status's text as numbers."""
     found = _STATUS.search(text)
     return dict(zip(_STATUS_NAMES, map(int, found.groups()))) if found else {}
-
-
-def address_of(name: str) -> str:
-    """The only address of a host name; empty when it has none, or several (NGINX then uses all of them)."""
-    try:
-        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)}
-    except (OSError, UnicodeError):
-        return ""
-    return found.pop() if len(found) == 1 else ""

@@ -31,11 +31,20 @@ def weight_of(wanted: t.Any, configured: int) -> int:
     return max(1, (configured * number + 50) // 100) if number else 0
 
 
-def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]]) -> Servers:
+Resolve = t.Callable[[str], str]
+
+
+def as_it_is(name: str) -> str:
+    """A host name that NGINX is to look up itself."""
+    return name
+
+
+def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]], resolve: Resolve = as_it_is) -> Servers:
     """The servers as they should be.
 
     Args:
         wanted: dicts with name, and any of state, weight, address, port (None: leave as it is).
+        resolve: the address of a host name; empty when there is none, or not only one.
     """
     servers = dict(upstream.servers)
     for item in wanted:
@@ -44,13 +53,13 @@ def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]]) -> Servers:
             servers.pop(name, None)
             continue
         if state == "present" and name not in servers:
-            servers[name] = _new_server(upstream, item)
+            servers[name] = _new_server(upstream, item, resolve)
         server = servers.get(name) or upstream.server(name)
-        servers[name] = _changed(server, item)
+        servers[name] = _changed(server, item, resolve)
     return servers
 
 
-def _changed(server: Server, item: dict[str, t.Any]) -> Server:
+def _changed(server: Server, item: dict[str, t.Any], resolve: Resolve) -> Server:
     values: dict[str, t.Any] = {}
     if item.get("state") in ("ready", "drain", "maint"):
         values["state"] = item["state"]
@@ -58,16 +67,21 @@ def _changed(server: Server, item: dict[str, t.Any]) -> Server:
         values["weight"] = weight_of(item["weight"], server.configured)
     address = item.get("address")
     if address and address not in (server.address, server.source):
-        values.update(address=address, source="")
+        values.update(_place(address, resolve))
     if item.get("port"):
         values["port"] = item["port"]
     return server.changed(**values)
 
 
-def _new_server(upstream: Upstream, item: dict[str, t.Any]) -> Server:
+def _place(address: str, resolve: Resolve) -> dict[str, str]:
+    """Where NGINX connects to. A name is kept beside its address: NGINX would refuse every reload without it."""
+    found = resolve(address)
+    return {"address": found, "source": address} if found not in ("", address) else {"address": address, "source": ""}
+
+
+def _new_server(upstream: Upstream, item: dict[str, t.Any], resolve: Resolve) -> Server:
     """A server as its neighbours are: same port, weight and checks unless said otherwise; never a backup."""
     like = next((s for s in upstream.servers.values() if "backup" not in s.parameters), None)
-    address = item.get("address") or item["name"]
     port = item.get("port") or (like.port if like else 0)
     if not port:
         raise ScalingError(
@@ -75,4 +89,10 @@ def _new_server(upstream: Upstream, item: dict[str, t.Any]) -> Server:
             "Give option 'port'.",
         )
     weight = like.configured if like else 100
-    return Server(item["name"], address, port, weight=weight, parameters=like.parameters if like else ())
+    return Server(
+        item["name"],
+        port=port,
+        weight=weight,
+        parameters=like.parameters if like else (),
+        **_place(item.get("address") or item["name"], resolve),
+    )

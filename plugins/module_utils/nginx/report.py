@@ -20,6 +20,15 @@ def addresses_of(server: Server) -> list[tuple[str, int]]:
     return sorted({(str(entry[4][0]), server.port) for entry in found})
 
 
+def address_of(name: str) -> str:
+    """The only address of a host name; empty when it has none, or several (NGINX then uses all of them)."""
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)}
+    except (OSError, UnicodeError):
+        return ""
+    return found.pop() if len(found) == 1 else ""
+
+
 def servers_of(upstreams: t.Iterable[tuple[str, t.Iterable[Server]]], process: Process) -> list[dict[str, t.Any]]:
     """One dict a server, in the order of the configuration.
 
@@ -36,7 +45,8 @@ def servers_of(upstreams: t.Iterable[tuple[str, t.Iterable[Server]]], process: P
             backend=name,
             name=server.name,
             health="nocheck",
-            configured_weight=server.configured,
+            initial_weight=server.configured,
+            backup="backup" in server.parameters,
             resolved=server.address if server.source else "",
             sessions=sum(connections.get(address, 0) for address in addresses_of(server)),
         )

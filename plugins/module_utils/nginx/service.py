@@ -14,7 +14,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.module imp
 
 from . import plan
 from .process import Process
-from .report import servers_of
+from .report import address_of, servers_of
 from .sources import Sources
 from .tree import Tree
 from .upstream import Server, Upstream
@@ -83,7 +83,7 @@ class Service:
             for name in self._sources.names(item["backend"], item["name"], item.get("state")):
                 by_backend.setdefault(name, []).append(item)
         upstreams = [self._sources.upstream(name) for name in sorted(by_backend)]
-        return [Change(upstream, plan.apply(upstream, by_backend[upstream.name])) for upstream in upstreams]
+        return [Change(upstream, plan.apply(upstream, by_backend[upstream.name], address_of)) for upstream in upstreams]
 
     def _apply(self, texts: dict[str, str], reload: bool) -> None:
         marker = self._tree.root / PENDING
