@@ -143,13 +143,17 @@ counter_gaps:
   type: int
   sample: 0
 process:
-  description: Master, workers, version, and the connection counts of C(stub_status).
+  description:
+    - Master, workers, version, and the connection counts of C(stub_status).
+    - C(stale) is true when a file of the configuration is newer than the workers, as after a run that was cut off
+      before its reload.
   returned: when O(gather) has V(process)
   type: dict
   sample:
     running: true
     pid: 812
     version: 1.22.1
+    stale: false
     workers: [813, 814]
     leaving_workers: []
     connections: {active: 12, accepted: 5021, handled: 5021, requests: 90211, reading: 0, writing: 2, waiting: 10}

@@ -22,6 +22,8 @@ from .tree import Tree
 from .upstream import Upstream, join_address
 
 STATUS_SECONDS = 2
+# The kernel's time of boot is known to the second only.
+STALE_SECONDS = 2
 _STATUS = re.compile(
     r"Active connections:\s*(\d+)\s+server accepts handled requests\s+(\d+)\s+(\d+)\s+(\d+)\s+"
     r"Reading:\s*(\d+)\s+Writing:\s*(\d+)\s+Waiting:\s*(\d+)"
@@ -43,7 +45,7 @@ def gather(params: dict[str, t.Any], check_mode: bool) -> Outcome:
             values["backends"] = backends_of(upstreams, read["totals"])
             values["counter_gaps"] = read["gaps"]
     if "process" in wanted:
-        values["process"] = process_of(process, params["binary"], params["status_url"])
+        values["process"] = process_of(process, tree, params["status_url"])
     if params["certificates"]:
         values["certificates"] = {path: names_of_file(path) for path in params["certificates"]}
     if params["resolve"]:
@@ -71,18 +73,25 @@ def backends_of(upstreams: list[Upstream], totals: dict[str, dict[str, list[int]
     ]
 
 
-def process_of(process: Process, binary: str, status_url: str) -> dict[str, t.Any]:
+def process_of(process: Process, tree: Tree, status_url: str) -> dict[str, t.Any]:
     """Master, workers, version and connection counts."""
     master = process.master()
     workers = process.workers(master) if master else []
+    current = [worker for worker in workers if not worker.leaving]
     return {
         "running": bool(master),
         "pid": master,
-        "version": version_of(binary),
-        "workers": [worker.pid for worker in workers if not worker.leaving],
+        "version": version_of(tree.binary),
+        "stale": bool(current) and stale(process.started(current[0]), tree),
+        "workers": [worker.pid for worker in current],
         "leaving_workers": [worker.pid for worker in workers if worker.leaving],
         "connections": status_of(status_url) if master and status_url else {},
     }
+
+
+def stale(started: float, tree: Tree) -> bool:
+    """Whether the workers run on an older configuration than the files are."""
+    return tree.pending() or tree.newer_than(started + STALE_SECONDS)
 
 
 def version_of(binary: str) -> str:

@@ -12,6 +12,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from .upstream import WEIGHT_MAX, Server, Upstream
 
 Servers = t.Dict[str, Server]
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/\[\]-]+\Z")
 _WEIGHT = re.compile(r"\s*(\d+)\s*(%?)\s*\Z")
 
 
@@ -49,6 +50,7 @@ def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]], resolve: Res
     servers = dict(upstream.servers)
     for item in wanted:
         name, state = item["name"], item.get("state")
+        _check(item)
         if state == "absent":
             servers.pop(name, None)
             continue
@@ -57,6 +59,16 @@ def apply(upstream: Upstream, wanted: t.Sequence[dict[str, t.Any]], resolve: Res
         server = servers.get(name) or upstream.server(name)
         servers[name] = _changed(server, item, resolve)
     return servers
+
+
+def _check(item: dict[str, t.Any]) -> None:
+    """Names and addresses become part of a configuration line and must not become more than that."""
+    for option in ("name", "address"):
+        value = item.get(option)
+        if value is not None and not _PLAIN.match(value):
+            raise ScalingError(
+                f"Option '{option}' of a server is '{value}'.", "Give letters, digits and the characters - _ . : / [ ]."
+            )
 
 
 def _changed(server: Server, item: dict[str, t.Any], resolve: Resolve) -> Server:

@@ -62,6 +62,13 @@ class Process:
                 found.append(Worker(int(entry.name), status[1], "shutting down" in title))
         return sorted(found, key=lambda worker: (worker.started, worker.pid))
 
+    def started(self, worker: Worker) -> float:
+        """When a worker was started, in seconds since the epoch, exact to about a second."""
+        for line in (self._proc / "stat").read_text().splitlines():
+            if line.startswith("btime "):
+                return int(line.split()[1]) + worker.started / os.sysconf("SC_CLK_TCK")
+        return 0.0
+
     def connections(self, pids: t.Iterable[int]) -> dict[tuple[str, int], int]:
         """How many established connections these processes hold, by the other side's address and port."""
         counts: dict[tuple[str, int], int] = {}

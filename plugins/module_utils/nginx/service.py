@@ -16,12 +16,10 @@ from . import plan
 from .process import Process
 from .report import address_of, servers_of
 from .sources import Sources
-from .tree import Tree
+from .tree import PENDING, Tree
 from .upstream import Server, Upstream
 
 LEAVING = ("drain", "maint", "absent")
-# Written before the first file is replaced and removed after the reload: a run that was cut off in between is noticed.
-PENDING = ".reload_pending"
 
 
 class Change(t.NamedTuple):
@@ -53,7 +51,7 @@ class Service:
         with self._tree.locked():
             changes = self._plan(wanted)
             texts = _texts(changes)
-            pending = (self._tree.root / PENDING).exists()
+            pending = self._tree.pending()
             running = bool(self._process.master())
             due = reload != "never" and (bool(texts) or pending or reload == "always")
             if texts:

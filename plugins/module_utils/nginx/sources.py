@@ -91,14 +91,12 @@ class Sources:
             ) from error
         text = self._tree.read(Path(path))
         lines = text.splitlines()
+        last = max((directive["line"] for directive in block["block"]), default=block["line"])
+        upstream = Upstream(block["args"][0], path, text, (block["line"] - 1, last - 1))
         for directive in block["block"]:
             if directive["directive"] == "server" and parse_line(lines[directive["line"] - 1]) is None:
-                raise ScalingError(
-                    f"{path}, line {directive['line']}: this server directive cannot be edited.",
-                    "Give it a line of its own.",
-                )
-        last = max((directive["line"] for directive in block["block"]), default=block["line"])
-        return Upstream(block["args"][0], path, text, (block["line"] - 1, last - 1))
+                upstream.add_fixed("server " + " ".join(directive["args"]) + ";", directive["line"])
+        return upstream
 
 
 def _upstream_blocks(directives: list[dict[str, t.Any]]) -> t.Iterator[dict[str, t.Any]]:

@@ -18,6 +18,9 @@ from pathlib import Path
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 
 VALIDATION_SECONDS = 60
+# Written before the first file is replaced and removed after the reload: a run that was cut off in between is noticed.
+PENDING = ".reload_pending"
+_EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
 
 
 class Tree:
@@ -31,7 +34,7 @@ class Tree:
     def __init__(self, config: str, binary: str = "nginx") -> None:
         self.config = Path(config)
         self.root = self.config.parent
-        self._binary = binary
+        self.binary = binary
 
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
@@ -51,6 +54,14 @@ class Tree:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ScalingError(f"{path} cannot be read: {error}.") from error
+
+    def pending(self) -> bool:
+        """Whether a run was cut off between replacing a file and the reload."""
+        return (self.root / PENDING).exists()
+
+    def newer_than(self, moment: float) -> bool:
+        """Whether anything below the root was replaced, added or removed after this time."""
+        return any(path.lstat().st_mtime > moment for path in self.root.rglob("*") if path.name != PENDING)
 
     def validate(self, texts: dict[str, str]) -> None:
         """Let NGINX judge a copy of the tree with these files' new texts (absolute path -> text)."""
@@ -74,20 +85,21 @@ class Tree:
                 path.write_bytes(absolute.sub(f"\\g<1>{staged}/", decoded).encode("utf-8", "surrogateescape"))
 
     def _judge(self, staged: Path) -> None:
-        command = [self._binary, "-t", "-q", "-c", str(staged / self.config.name)]
+        command = [self.binary, "-t", "-q", "-c", str(staged / self.config.name)]
         try:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=VALIDATION_SECONDS, check=False
             )
         except FileNotFoundError as error:
             raise ScalingError(
-                f"The program '{self._binary}' is not installed on this host.", "Apply the nginx role first."
+                f"The program '{self.binary}' is not installed on this host.", "Apply the nginx role first."
             ) from error
         except subprocess.TimeoutExpired as error:
             raise ScalingError(f"'{' '.join(command)}' did not end within {VALIDATION_SECONDS} s.") from error
         if done.returncode != 0:
-            message = done.stdout.decode(errors="replace").replace(str(staged), str(self.root)).strip()
-            raise ScalingError(f"NGINX refuses the new configuration; nothing was changed: {message}")
+            text = done.stdout.decode(errors="replace").replace(str(staged), str(self.root))
+            message = "; ".join(_EMERGENCY.findall(text)) or text.strip()
+            raise ScalingError(f"NGINX refuses the new configuration, and nothing was changed: {message}")
 
     def install(self, texts: dict[str, str]) -> None:
         """Replace files atomically, keeping owner and mode."""

@@ -191,6 +191,14 @@ class Upstream:
         self.lines = {server.name: number for number, server in found.items() if server is not None}
         self.servers = {server.name: server for server in found.values() if server is not None}
         self.first = first
+        self._fixed: dict[str, int] = {}
+
+    def add_fixed(self, directive: str, line: int) -> None:
+        """A server whose directive shares its line (counted from 1) with others: it can be read but not edited."""
+        server = parse_line(directive)
+        if server is not None:
+            self.servers[server.name] = server
+            self._fixed[server.name] = line
 
     def server(self, name: str) -> Server:
         """Raises ScalingError when there is none of that name."""
@@ -207,7 +215,16 @@ class Upstream:
 
         Args:
             text: the file's text when blocks further down have been rewritten already.
+
+        Raises:
+            ScalingError: a server that would change has no line of its own.
         """
+        for name, line in self._fixed.items():
+            if wanted.get(name) != self.servers[name]:
+                raise ScalingError(
+                    f"{self.path}, line {line}: server '{name}' of upstream '{self.name}' cannot be edited.",
+                    "Give the directive a line of its own.",
+                )
         lines = (self.text if text is None else text).splitlines()
         tail = max(self.lines.values()) if self.lines else self.first
         indent = _indent(lines[tail]) if self.lines else "    "
