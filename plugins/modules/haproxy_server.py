@@ -13,7 +13,7 @@ description:
     more HAProxy processes, in one task; adds servers and removes them at run time.
   - Draining waits until no session is left on the servers, up to O(drain_timeout), and names what was left.
   - All balancers are read and every change is computed before the first command is sent, so a balancer that is down,
-    an unknown server or an impossible wish changes nothing anywhere. The result is read back from the running processes.
+    an unknown server or an impossible wish changes nothing anywhere. The result is read back from the processes.
   - Changes are made to the running process. Write them to the configuration as well if they are to last; weights,
     drains and maintenance survive a reload by O(state_file).
 author:
@@ -63,15 +63,15 @@ options:
           - V(drain) takes no new traffic but from clients that are bound to it by a cookie, and is still checked. See
             O(drain_then).
           - V(maint) takes no new traffic at all, at once. Sessions in flight go on.
-          - V(present) adds the server if it does not exist, and leaves the state of an existing one alone. Needs HAProxy
-            2.5, and a backend with a dynamic algorithm such as C(leastconn), C(roundrobin) or C(random).
+          - V(present) adds the server if it does not exist, and leaves the state of an existing one alone. Needs
+            HAProxy 2.5, and a backend with a dynamic algorithm such as C(leastconn), C(roundrobin) or C(random).
           - V(absent) drains the server, puts it in maintenance and removes it. Needs HAProxy 2.5.
         type: str
         choices: [ready, drain, maint, present, absent]
       weight:
         description:
           - A number from 0 to 256, or a percentage of the weight in HAProxy's configuration such as V(50%).
-          - Weights relate to those of the other servers of the backend that are up. A server with 0 is not chosen any more.
+          - Weights relate to those of the other servers of the backend that are up. With 0 a server is not chosen.
           - Static algorithms accept only 0 and the configured weight.
         type: str
       address:

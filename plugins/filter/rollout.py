@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that turn what a rollout read into what its modules take."""
+
+from __future__ import annotations
+
+import typing as t
+
+DOCUMENTATION = r"""
+name: rollout
+short_description: Shape what a rollout read into what its modules take
+version_added: "0.1.0"
+description:
+  - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
+  - C(wanted_servers) gives a list of server names one wanted state.
+  - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
+  - C(gate_checks) gives expressions their name and minimum of samples.
+  - C(batch_sizes) counts the hosts of each batch for a play's C(serial).
+author: The horizontal.scaling developers (@horizontal)
+options: {}
+"""
+
+
+def rollout_hosts(
+    names: t.Sequence[str],
+    running: t.Mapping[str, t.Mapping[str, t.Any]],
+    servers: t.Sequence[t.Mapping[str, t.Any]],
+    balanced: bool = True,
+) -> list[dict[str, t.Any]]:
+    """Hosts as rollout_plan takes them.
+
+    Args:
+        names: inventory names of the service's hosts.
+        running: results of service_info by host name.
+        servers: servers of the service as the load balancers report them, one entry per balancer.
+        balanced: whether the service stands behind load balancers; if not, every host counts as in rotation.
+    """
+    states: dict[str, list[str]] = {}
+    for server in servers:
+        states.setdefault(server["name"], []).append(server["state"])
+    return [
+        {
+            "name": name,
+            "version": running[name]["version"],
+            "running": running[name]["running"],
+            "in_rotation": not balanced or (name in states and all(state == "ready" for state in states[name])),
+            "group": running[name].get("group", ""),
+        }
+        for name in names
+    ]
+
+
+def wanted_servers(names: t.Sequence[str], backend: str, state: str) -> list[dict[str, str]]:
+    """One wanted state for several servers of one backend."""
+    return [{"backend": backend, "name": name, "state": state} for name in names]
+
+
+def lined_up(
+    batches: t.Sequence[t.Mapping[str, t.Any]], plan: t.Mapping[str, t.Any], direction: str
+) -> list[dict[str, t.Any]]:
+    """The hosts of a play in the order of its batches, each batch led by its conductor.
+
+    Args:
+        batches: of the plan or of the record, in the order in which they are to run.
+        plan: the rollout's plan; gives the version forward and, by host, the way back.
+        direction: ``forward`` or ``back``.
+    """
+    lines: list[dict[str, t.Any]] = []
+    for batch in batches:
+        number, hosts = batch["number"], list(batch["hosts"])
+        versions = {host: plan["version"] if direction == "forward" else plan["back"].get(host, "") for host in hosts}
+        conductor = {
+            "number": number,
+            "total": len(plan["batches"]),
+            "hosts": hosts,
+            "versions": versions,
+            "back": {host: plan["back"].get(host, "") for host in hosts},
+            "direction": direction,
+        }
+        word = "batch" if direction == "forward" else "undo-batch"
+        lines.append({"name": f"{word}-{number}-of-{conductor['total']}", "batch": conductor})
+        lines.extend({"name": host} for host in hosts)
+    return lines
+
+
+def batch_sizes(conductors: t.Sequence[str], hostvars: t.Mapping[str, t.Any]) -> list[int]:
+    """Sizes for ``serial``: the hosts of each batch and the batch's conductor."""
+    return [1 + len(hostvars[name]["rollout_batch"]["hosts"]) for name in conductors] or [1]
+
+
+def gate_checks(expressions: t.Sequence[str], minimum: int) -> list[dict[str, t.Any]]:
+    """Checks as rollout_gate takes them, from expressions such as ``error_rate < 5%``; ``minimum`` counts requests."""
+    return [{"name": text, "expression": text, "min_samples": int(minimum)} for text in expressions]
+
+
+class FilterModule:
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {
+            "rollout_hosts": rollout_hosts,
+            "wanted_servers": wanted_servers,
+            "lined_up": lined_up,
+            "batch_sizes": batch_sizes,
+            "gate_checks": gate_checks,
+        }

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# start_host.sh LAB HOST IMAGE [MOUNT ...]: a host of the lab, up and through its boot. Says `started` when it was not.
+set -euo pipefail
+lab=$1 host=$2 image=$3
+shift 3
+name=$lab-$host
+
+if [[ $(podman container inspect --format '{{.State.Running}}/{{.ImageName}}' "$name" 2>/dev/null) == "true/$image" ]]; then
+  exit 0
+fi
+# A container that was cut off cannot be trusted to boot; the lab's hosts hold nothing that a playbook cannot put back.
+podman rm --force --time 0 --ignore "$name" >/dev/null
+
+mounts=()
+for mount in "$@"; do mounts+=(--volume "$mount"); done
+podman run --detach --name "$name" --hostname "$host" --network "$lab" --network-alias "$host" \
+  --label "horizontal.scaling.lab=$lab" --systemd=always --privileged --stop-timeout 5 "${mounts[@]}" \
+  "$image" /sbin/init >/dev/null
+
+for _ in $(seq 120); do
+  state=$(podman exec "$name" systemctl is-system-running 2>/dev/null || true)
+  case $state in
+    running) echo "started $name"; exit 0 ;;
+    degraded)
+      echo "started $name; failed units: $(podman exec "$name" systemctl --failed --plain --no-legend | cut -d' ' -f1 | xargs)"
+      exit 0 ;;
+  esac
+  sleep 0.5
+done
+echo "$name did not boot within 60 s: ${state:-no answer}" >&2
+podman logs --tail 20 "$name" >&2
+exit 1

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Both ends of the range of ansible-core: unit tests, sanity of what is documented, syntax of every playbook.
+# The newest end needs Python 3.12 or later; a machine without one says so and tests the oldest end alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=tests/lab/environment.sh
+source tests/lab/environment.sh
+
+newer_python() {
+  local candidate
+  for candidate in python3.13 python3.12 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+}
+
+venv_for() { # python, requirement
+  local venv
+  venv=$HS_CACHE/core-$({ echo "$2"; "$1" -VV; } | sha256sum | cut -c1-12)
+  if [[ ! -e $venv/.complete ]]; then
+    rm -rf "$venv"
+    "$1" -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2" pytest crossplane
+    touch "$venv/.complete"
+  fi
+  echo "$venv"
+}
+
+check_end() { # python, requirement
+  local venv copy
+  venv=$(venv_for "$1" "$2")
+  echo "--- $2: $("$venv/bin/ansible" --version | head -1)"
+  (
+    PATH=$venv/bin:$PATH
+    python -m pytest
+    for playbook in playbooks/*.yml; do
+      ansible-playbook -i inventories/vm --syntax-check -e rollout_service=claims-service \
+        "horizontal.scaling.$(basename "$playbook" .yml)"
+    done
+    copy=$HS_STATE/core/ansible_collections/horizontal/scaling
+    rm -rf "$HS_STATE/core" && mkdir -p "$copy"
+    git ls-files -z | tar --null --files-from - -cf - | tar -xf - -C "$copy"
+    ln -s "$HS_BUNDLE/ansible_collections/ansible" "$HS_STATE/core/ansible_collections/ansible"
+    cd "$copy"
+    ansible-test sanity --color no --exclude tests/ --test validate-modules --test action-plugin-docs \
+      --test runtime-metadata --test import --test compile \
+      --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+  )
+}
+
+check_end "$HS_PYTHON" 'ansible-core>=2.17,<2.18'
+newest=$(newer_python)
+if [[ -n $newest ]]; then
+  check_end "$newest" 'ansible-core>=2.21'
+else
+  echo "No Python 3.12 or later here: the newest ansible-core was not tested."
+fi
