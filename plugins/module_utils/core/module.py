@@ -59,6 +59,7 @@ def _text(state: t.Any) -> str:
 def run(
     argument_spec: dict[str, t.Any],
     converge: t.Callable[[dict[str, t.Any], bool], Outcome],
+    unmasked: t.Callable[[dict[str, t.Any]], set[str]] | None = None,
     **constraints: t.Any,
 ) -> None:
     """Run a module and exit.
@@ -66,9 +67,12 @@ def run(
     Args:
         argument_spec: as AnsibleModule takes it.
         converge: gets the parameters and whether this is check mode; returns an Outcome, raises ScalingError.
+        unmasked: gives values of ``no_log`` options that are no secrets and may stand in the result.
         constraints: further AnsibleModule arguments (required_if, mutually_exclusive, …).
     """
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    if unmasked:
+        module.no_log_values -= unmasked(module.params)
     try:
         outcome = converge(module.params, module.check_mode)
     except ScalingError as error:
