@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
-# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ servers:
     throttle: {description: "Percentage of its weight while a server starts slowly, else 100.", type: int, sample: 100}
     last_change: {description: Seconds since the health changed., type: int, sample: 3600}
     check_status: {description: Result of the last health check., type: str, sample: L7OK}
-    check_reason: {description: What the last health check saw., type: str, sample: HTTP status check returned code 200}
+    check_reason: {description: What the last health check saw., type: str, sample: Layer7 check passed (200)}
     check_duration: {description: Milliseconds of the last health check., type: int, sample: 2}
     sessions: {description: Sessions at this moment., type: int, sample: 4}
     queue: {description: Requests queued for the server at this moment., type: int, sample: 0}

@@ -144,7 +144,7 @@ def _server(balancer: str, row: Row, stat: Row) -> dict[str, t.Any]:
         "throttle": _int(stat.get("throttle"), 100),
         "last_change": _int(stat.get("lastchg")),
         "check_status": stat.get("check_status", "").lstrip("* "),
-        "check_reason": stat.get("last_chk") or stat.get("check_desc", ""),
+        "check_reason": _reason(stat),
         "check_duration": _int(stat.get("check_duration")),
     }
     document.update(counters(stat))
@@ -193,6 +193,12 @@ def proxies(balancer: str, stat_rows: t.Iterable[Row], kind: str) -> list[dict[s
         for row in stat_rows
         if row.get("svname") == kind
     ]
+
+
+def _reason(stat: Row) -> str:
+    """The last check in words, e.g. `Layer7 wrong status: Service Unavailable (503)`."""
+    words = ": ".join(filter(None, [stat.get("check_desc", ""), stat.get("last_chk", "")]))
+    return f"{words} ({stat['check_code']})" if stat.get("check_code") else words
 
 
 def _health(row: Row, mask: int) -> str:

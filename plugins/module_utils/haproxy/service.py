@@ -84,10 +84,9 @@ class Balancer:
     def sessions(self, keys: t.Iterable[Key]) -> dict[Key, int]:
         """Sessions and queued requests of the servers; a server that is gone has none."""
         wanted = set(keys)
-        backends = sorted({key[0] for key in wanted})
-        texts = self.client.ask([f"show stat {backend} 4 -1" for backend in backends])
         counted = dict.fromkeys(wanted, 0)
-        for row in (row for text in texts for row in predicates.parse_stat(text)):
+        # All servers, since a name given here may mean the frontend of the same name.
+        for row in predicates.parse_stat(self.client.ask(["show stat -1 4 -1"])[0]):
             key = (row["pxname"], row["svname"])
             if key in counted:
                 load = predicates.counters(row)
