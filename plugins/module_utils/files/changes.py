@@ -111,7 +111,7 @@ def diffs(root: Path, changes: list[Change]) -> list[dict[str, str]]:
 
 def _text(node: Node) -> str:
     if node.kind == "file":
-        return (node.content or b"").decode(errors="replace")
+        return (node.content or b"").decode(errors="replace") or "(empty file)\n"
     if node.kind == "link":
         return f"(symbolic link to {node.target})\n"
     return {"absent": "", "directory": "(directory)\n"}.get(node.kind, f"({node.kind})\n")
@@ -131,7 +131,7 @@ def _group(number: int) -> str:
     return grp.getgrgid(number).gr_name
 
 
-def _name(value: t.Union[int, str, None], look_up: t.Callable[[int], str]) -> str:
+def _name(value: int | str | None, look_up: t.Callable[[int], str]) -> str:
     try:
         return look_up(value) if isinstance(value, int) else str(value)
     except KeyError:

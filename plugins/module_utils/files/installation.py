@@ -89,7 +89,7 @@ class Installation:
         if change.after.kind == "absent":
             path.unlink()
         else:
-            os.replace(str(_hidden(path, NEW)), str(path))
+            _hidden(path, NEW).replace(path)
 
     def _put_back(self) -> list[str]:
         """Everything as it was; the paths for which that was impossible."""
@@ -100,7 +100,7 @@ class Installation:
                 if change.before.kind == "absent":
                     path.unlink()
                 else:
-                    os.replace(str(_hidden(path, OLD)), str(path))
+                    _hidden(path, OLD).replace(path)
             except FileNotFoundError:
                 continue  # it failed before this one was replaced
             except OSError:

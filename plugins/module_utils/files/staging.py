@@ -24,6 +24,22 @@ SYSTEM_PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 Runner = t.Callable[[t.List[str], float], t.Tuple[int, str]]
 
 
+class Validator(t.NamedTuple):
+    """What judges a copy.
+
+    Args:
+        words: the command; ``{root}`` stands for the copy.
+        seconds: how long it may take.
+        whole: it needs all of the root, not only what changes.
+        run: starts it; replaced in unit tests.
+    """
+
+    words: list[str]
+    seconds: float
+    whole: bool
+    run: Runner
+
+
 def command_line(validate: t.Any) -> list[str]:
     """The option ``validate`` as arguments."""
     if not validate:
@@ -61,28 +77,28 @@ def run_bounded(words: list[str], seconds: float) -> tuple[int, str]:
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def judge(root: Path, changes: list[Change], words: list[str], seconds: float, whole: bool, run: Runner) -> None:
+def judge(root: Path, changes: list[Change], validator: Validator) -> None:
     """Let the validator judge a copy of ``root`` with ``changes`` made.
-
-    Args:
-        whole: copy all of the root, not only what changes.
 
     Raises:
         ScalingError: with the validator's own message.
     """
     with _directory(root) as staged:
-        if whole and root.is_dir():
+        if validator.whole and root.is_dir():
             _copy(root, staged, {change.path for change in changes})
         for change in changes:
             _make(root, staged, change)
         _redirect(root, staged)
-        status, output = run([word.replace("{root}", str(staged)) for word in words], seconds)
+        status, output = validator.run(
+            [word.replace("{root}", str(staged)) for word in validator.words], validator.seconds
+        )
     if status:
         output = output.replace(str(staged), str(root)).strip() or f"exit status {status}"
         for change in changes:
             output = change.hide(output)
         raise ScalingError(
-            f"{words[0]} refuses the new files below {root}; nothing was changed: {output}", validator_output=output
+            f"{validator.words[0]} refuses the new files below {root}; nothing was changed: {output}",
+            validator_output=output,
         )
 
 

@@ -46,12 +46,14 @@ def converge(params: dict[str, t.Any], check_mode: bool, run: staging.Runner = s
     """
     root = _root(params["root"])
     entries = wanted(params["files"], strict=not check_mode)
-    words = staging.command_line(params["validate"])
+    validator = staging.Validator(
+        staging.command_line(params["validate"]), params["validate_timeout"], params["stage"] == "tree", run
+    )
     with _locked(root, make=not check_mode and any(entry.node.kind != "absent" for entry in entries)) as made:
         try:
             staging.clean(root)
             changes = compute(root, entries, params["prune"])
-            validated = bool(changes and words) and _validate(root, changes, words, params, check_mode, run)
+            validated = bool(changes and validator.words) and _validate(root, changes, validator, check_mode)
             if changes and not check_mode:
                 recover(root, [entry.path for entry in entries])
                 Installation(root).make(changes)
@@ -72,23 +74,16 @@ def _root(value: str) -> Path:
     return Path(root.resolve())
 
 
-def _validate(
-    root: Path,
-    changes: list[Change],
-    words: list[str],
-    params: dict[str, t.Any],
-    check_mode: bool,
-    run: staging.Runner,
-) -> bool:
+def _validate(root: Path, changes: list[Change], validator: staging.Validator, check_mode: bool) -> bool:
     """Whether the validator has judged; on a first run in check mode it may not be installed yet."""
-    if not staging.installed(words[0]):
+    if not staging.installed(validator.words[0]):
         if check_mode:
             return False
         raise ScalingError(
-            f"The validator '{words[0]}' is not installed on this host; nothing was changed.",
+            f"The validator '{validator.words[0]}' is not installed on this host; nothing was changed.",
             "Install the product before its configuration.",
         )
-    staging.judge(root, changes, words, params["validate_timeout"], params["stage"] == "tree", run)
+    staging.judge(root, changes, validator)
     return True
 
 
