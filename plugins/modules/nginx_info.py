@@ -55,10 +55,15 @@ options:
     default: /etc/nginx/nginx.conf
   directory:
     description:
-      - Directory of the role's upstream files, relative to the directory of O(config). When it has none, the whole
-        configuration is read, which needs the Python package C(crossplane) on the host.
+      - Directory of the role's upstream files, one a service, relative to the directory of O(config).
     type: str
     default: upstreams
+  whole_configuration:
+    description:
+      - Look for upstreams in the whole configuration instead of O(directory), for one that the role did not write.
+        Needs the Python package C(crossplane) on the host.
+    type: bool
+    default: false
   pid_file:
     description: File with the master's process id.
     type: path
@@ -78,7 +83,7 @@ attributes:
     description: Changes nothing.
     support: full
 requirements:
-  - crossplane (only for a configuration that the role did not write)
+  - crossplane (only for O(whole_configuration))
 seealso:
   - module: horizontal.scaling.nginx_upstream
   - name: NGINX stub_status module
@@ -103,6 +108,12 @@ installed:
   returned: success
   type: bool
   sample: true
+modules:
+  description: Dynamic modules that are installed on the host, loaded or not.
+  returned: success
+  type: list
+  elements: str
+  sample: [ngx_stream_module]
 servers:
   description: All servers of all upstreams, in the order of the configuration.
   returned: when O(gather) has V(servers) or V(counters)
@@ -193,6 +204,7 @@ def main() -> None:
             "resolve": {"type": "list", "elements": "str", "default": []},
             "config": {"type": "path", "default": "/etc/nginx/nginx.conf"},
             "directory": {"type": "str", "default": "upstreams"},
+            "whole_configuration": {"type": "bool", "default": False},
             "pid_file": {"type": "path", "default": "/run/nginx.pid"},
             "binary": {"type": "str", "default": "nginx"},
         },

@@ -10,6 +10,7 @@ import subprocess
 import typing as t
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
@@ -21,6 +22,7 @@ from .sources import Sources
 from .tree import Tree
 from .upstream import Upstream, join_address
 
+MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 STATUS_SECONDS = 2
 # The kernel's time of boot is known to the second only.
 STALE_SECONDS = 2
@@ -35,9 +37,10 @@ def gather(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     """All that the parameters ask for."""
     tree, process = Tree(params["config"], params["binary"]), Process(params["pid_file"])
     wanted = set(params["gather"])
-    values: dict[str, t.Any] = {"installed": bool(version_of(params["binary"]))}
+    values: dict[str, t.Any] = {"installed": bool(version_of(params["binary"])), "modules": modules_of()}
     if wanted & {"servers", "counters"}:
-        upstreams = Sources(tree, params["directory"]).all() if tree.config.is_file() else []
+        sources = Sources(tree, params["directory"])
+        upstreams = sources.all() if params["whole_configuration"] else sources.of_role()
         values["servers"] = servers_of([(u.name, u.servers.values()) for u in upstreams], process)
         if "counters" in wanted:
             read = Counters(params["counters_file"]).read(params["access_logs"])
@@ -87,6 +90,11 @@ def process_of(process: Process, tree: Tree, status_url: str) -> dict[str, t.Any
         "leaving_workers": [worker.pid for worker in workers if worker.leaving],
         "connections": status_of(status_url) if master and status_url else {},
     }
+
+
+def modules_of(folders: t.Sequence[str] = MODULE_FOLDERS) -> list[str]:
+    """Names of the dynamic modules on this host, e.g. ngx_stream_module."""
+    return sorted({path.stem for folder in folders for path in Path(folder).glob("*.so")})
 
 
 def stale(started: float, tree: Tree) -> bool:

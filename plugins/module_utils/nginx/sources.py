@@ -26,11 +26,13 @@ class Sources:
         self._directory = tree.root / directory
         self._own: dict[str, Upstream] | None = None
 
-    def all(self) -> list[Upstream]:
-        """All upstreams by name: the role's files; when there is none, those of the whole configuration."""
+    def of_role(self) -> list[Upstream]:
+        """The upstreams of the role's files, by name."""
         files = sorted(self._directory.glob("*.conf")) if self._directory.is_dir() else []
-        if files:
-            return [Upstream(path.stem, str(path), self._tree.read(path)) for path in files]
+        return [Upstream(path.stem, str(path), self._tree.read(path)) for path in files]
+
+    def all(self) -> list[Upstream]:
+        """All upstreams of the whole configuration, by name."""
         return [upstream for _, upstream in sorted(self._from_configuration().items())]
 
     def upstream(self, name: str) -> Upstream:
@@ -55,7 +57,7 @@ class Sources:
             raise ScalingError(
                 f"Server '{server}' cannot be added to backend '*'.", "Name the backend that should get it."
             )
-        found = [upstream.name for upstream in self.all() if server in upstream.servers]
+        found = [upstream.name for upstream in self.of_role() or self.all() if server in upstream.servers]
         if not found and state != "absent":
             raise ScalingError(f"No upstream of {self._tree.config} has a server '{server}'.", "Correct option 'name'.")
         return found
