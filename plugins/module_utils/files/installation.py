@@ -27,6 +27,7 @@ class Installation:
         self._made: list[Path] = []  # directories, outermost first
         self._written: list[Path] = []  # new files under their temporary names
         self._done: list[Change] = []
+        self._replaced = 0
         self._modes: list[tuple[Path, Node]] = []
 
     def make(self, changes: list[Change]) -> None:
@@ -90,6 +91,7 @@ class Installation:
             path.unlink()
         else:
             _hidden(path, NEW).replace(path)
+        self._replaced += 1
 
     def _put_back(self) -> list[str]:
         """Everything as it was; the paths for which that was impossible."""
@@ -101,6 +103,8 @@ class Installation:
                     path.unlink()
                 else:
                     _hidden(path, OLD).replace(path)
+                    # Renaming a link over its own file does nothing: that one was not replaced yet.
+                    _hidden(path, OLD).unlink()
             except FileNotFoundError:
                 continue  # it failed before this one was replaced
             except OSError:
@@ -128,8 +132,9 @@ class Installation:
                 f"{place} cannot be written: {reason}. These files could not be put back: {', '.join(lost)}; "
                 f"their former contents lie beside them with the ending {OLD}."
             )
-        done = len(self._done)
-        after = f"the {done} files replaced so far were put back" if done else "nothing was replaced"
+        after = "nothing was replaced"
+        if self._replaced:
+            after = f"what was replaced before it was put back ({self._replaced} of {len(changes)})"
         return f"{place} cannot be written: {reason}; {after}."
 
     @staticmethod
