@@ -13,6 +13,7 @@ version_added: "0.1.0"
 description:
   - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
   - C(wanted_servers) gives a list of server names one wanted state.
+  - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
   - C(gate_checks) gives expressions their name and minimum of samples.
   - C(batch_sizes) counts the hosts of each batch for a play's C(serial).
@@ -53,6 +54,19 @@ def rollout_hosts(
 def wanted_servers(names: t.Sequence[str], backend: str, state: str) -> list[dict[str, str]]:
     """One wanted state for several servers of one backend."""
     return [{"backend": backend, "name": name, "state": state} for name in names]
+
+
+def balanced_servers(
+    names: t.Sequence[str], hostvars: t.Mapping[str, t.Any] | None = None, variable: str = "ansible_host"
+) -> list[dict[str, str]]:
+    """Hosts as servers of a load-balanced service.
+
+    Args:
+        names: inventory names of the hosts.
+        hostvars: gives each host's address; without it load balancers resolve the host's name.
+        variable: the variable that holds the address.
+    """
+    return [{"name": name, "address": str((hostvars or {}).get(name, {}).get(variable) or name)} for name in names]
 
 
 def lined_up(
@@ -98,6 +112,7 @@ class FilterModule:
         return {
             "rollout_hosts": rollout_hosts,
             "wanted_servers": wanted_servers,
+            "balanced_servers": balanced_servers,
             "lined_up": lined_up,
             "batch_sizes": batch_sizes,
             "gate_checks": gate_checks,

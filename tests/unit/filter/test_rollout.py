@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.horizontal.scaling.plugins.filter import rollout
+
+PLAN = {
+    "version": "2.0.0",
+    "batches": [{"number": 1, "hosts": ["app1"]}, {"number": 2, "hosts": ["app2", "app3"]}],
+    "back": {"app1": "1.0.0", "app2": "1.0.0", "app3": "0.9.0"},
+}
+RUNNING = {"app1": {"version": "1.0.0", "running": True}}
+
+
+def server(balancer, state):
+    return {"balancer": balancer, "name": "app1", "state": state}
+
+
+def test_a_host_is_in_rotation_only_when_every_balancer_says_ready():
+    both = [server("lb1", "ready"), server("lb2", "ready")]
+    one = [server("lb1", "ready"), server("lb2", "maint")]
+    assert rollout.rollout_hosts(["app1"], RUNNING, both)[0]["in_rotation"] is True
+    assert rollout.rollout_hosts(["app1"], RUNNING, one)[0]["in_rotation"] is False
+
+
+def test_a_host_that_no_balancer_knows_is_not_in_rotation():
+    assert rollout.rollout_hosts(["app1"], RUNNING, [])[0]["in_rotation"] is False
+    assert rollout.rollout_hosts(["app1"], RUNNING, [], balanced=False)[0]["in_rotation"] is True
+
+
+def test_batches_are_led_by_their_conductor():
+    lines = rollout.lined_up(PLAN["batches"], PLAN, "forward")
+    assert [line["name"] for line in lines] == ["batch-1-of-2", "app1", "batch-2-of-2", "app2", "app3"]
+    assert lines[2]["batch"]["versions"] == {"app2": "2.0.0", "app3": "2.0.0"}
+    assert "batch" not in lines[1]
+
+
+def test_the_way_back_gives_every_host_its_own_version():
+    (conductor, *_) = rollout.lined_up(PLAN["batches"][1:], PLAN, "back")
+    assert conductor["name"] == "undo-batch-2-of-2"
+    assert conductor["batch"]["versions"] == {"app2": "1.0.0", "app3": "0.9.0"}
+
+
+def test_serial_counts_the_conductor():
+    hostvars = {"batch-1": {"rollout_batch": {"hosts": ["app1", "app2"]}}}
+    assert rollout.batch_sizes(["batch-1"], hostvars) == [3]
+    assert rollout.batch_sizes([], hostvars) == [1]
+
+
+def test_servers_carry_their_address_or_their_name():
+    hostvars = {"app1": {"ansible_host": "192.0.2.21"}, "app2": {}}
+    assert rollout.balanced_servers(["app1", "app2"], hostvars) == [
+        {"name": "app1", "address": "192.0.2.21"},
+        {"name": "app2", "address": "app2"},
+    ]
+    assert rollout.balanced_servers(["app1"]) == [{"name": "app1", "address": "app1"}]
+
+
+def test_every_expression_becomes_a_check():
+    assert rollout.gate_checks(["error_rate < 5%"], "20") == [
+        {"name": "error_rate < 5%", "expression": "error_rate < 5%", "min_samples": 20}
+    ]
+
+
+def test_all_filters_are_offered():
+    assert set(rollout.FilterModule().filters()) == {
+        "rollout_hosts",
+        "wanted_servers",
+        "balanced_servers",
+        "lined_up",
+        "batch_sizes",
+        "gate_checks",
+    }
+    assert rollout.wanted_servers(["app1"], "claims", "drain") == [
+        {"backend": "claims", "name": "app1", "state": "drain"}
+    ]
