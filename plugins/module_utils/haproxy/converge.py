@@ -35,21 +35,31 @@ def converge(parameters: Document, check_mode: bool) -> Outcome:
     works = _plan_all(parameters)
     for work in works:
         _require_admin(work)
+    if check_mode:
+        return _outcome(works, check_mode=True)
+    try:
+        drained, saved = _apply(works, parameters)
+        return _outcome(works, check_mode=False, seconds=drained, state_file=saved)
+    except ScalingError as error:
+        error.details.setdefault("commands", _commands(works))
+        raise
+
+
+def _apply(works: t.Sequence[_Work], parameters: Document) -> tuple[float, str]:
+    """Carry the plans out; seconds of draining and the state file that was written."""
     deadline = Deadline(parameters["drain_timeout"])
-    drained = 0.0
-    saved: set[str] = set()
-    if not check_mode:
-        state_file = _state_file(parameters)
-        for work in works:
-            work.balancer.apply(work.plan.first)
-            if work.plan.first and work.balancer.save_state(state_file):
-                saved.add(state_file)
-        drained = _drain(works, deadline)
-        for work in works:
-            _finish(work, deadline)
-            if work.plan.changes and work.balancer.save_state(state_file):
-                saved.add(state_file)
-    return _outcome(works, check_mode, saved, drained)
+    state_file = _state_file(parameters)
+    saved = False
+    for work in works:
+        work.balancer.apply(work.plan.first)
+        # Before the wait, so that a reload or a killed task in between loses nothing.
+        saved |= bool(work.plan.first) and work.balancer.save_state(state_file)
+    drained = _drain(works, deadline)
+    for work in works:
+        _finish(work, deadline)
+        if work.plan.maint or work.plan.remove:
+            saved |= work.balancer.save_state(state_file)
+    return drained, state_file if saved else ""
 
 
 def _plan_all(parameters: Document) -> list[_Work]:
@@ -67,7 +77,7 @@ def _plan_all(parameters: Document) -> list[_Work]:
     for address in addresses:
         balancer = Balancer(Client(address, parameters["timeout"]))
         snapshot = balancer.read()
-        wanted = resolve(parameters["servers"], snapshot.servers, address)
+        wanted = resolve(parameters["servers"], snapshot.servers, address, snapshot.algorithms)
         _resolve_addresses(wanted, snapshot.servers)
         made = plan(wanted, snapshot.servers, snapshot.version, parameters["drain_then"], snapshot.algorithms)
         works.append(_Work(balancer, snapshot, made))
@@ -143,14 +153,19 @@ def _finish(work: _Work, deadline: Deadline) -> None:
         work.balancer.delete(key, work.snapshot.version, deadline.remaining)
 
 
-def _outcome(works: t.Sequence[_Work], check_mode: bool, saved: set[str], seconds: float) -> Outcome:
-    before, after, documents, commands, remaining = {}, {}, [], {}, {}
+def _commands(works: t.Sequence[_Work]) -> dict[str, list[str]]:
+    return {work.balancer.address: work.plan.commands(work.snapshot.version) for work in works if work.plan.changes}
+
+
+def _outcome(works: t.Sequence[_Work], check_mode: bool, seconds: float = 0.0, state_file: str = "") -> Outcome:
+    before: Document = {}
+    after: Document = {}
+    documents: list[Document] = []
+    remaining: dict[str, int] = {}
     for work in works:
-        address = work.balancer.address
-        before[address] = work.plan.before
-        commands[address] = work.plan.commands(work.snapshot.version)
         servers = _predicted(work) if check_mode else _read_back(work)
-        after[address] = {path((server["backend"], server["name"])): view(server) for server in servers}
+        before[work.balancer.address] = work.plan.before
+        after[work.balancer.address] = {path((found["backend"], found["name"])): view(found) for found in servers}
         documents += servers
         for key, count in work.left.items():
             remaining[path(key)] = remaining.get(path(key), 0) + count
@@ -159,10 +174,10 @@ def _outcome(works: t.Sequence[_Work], check_mode: bool, saved: set[str], second
         after={"servers": after},
         header="HAProxy servers",
         servers=documents,
-        commands={address: texts for address, texts in commands.items() if texts},
+        commands=_commands(works),
         remaining_sessions=remaining,
         drain_seconds=seconds,
-        state_file=next(iter(saved), ""),
+        state_file=state_file,
     )
 
 

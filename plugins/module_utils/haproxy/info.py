@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from . import predicates
 from .client import Client
+from .plan import listed
 from .service import Balancer, Snapshot
 
 
@@ -19,6 +21,7 @@ def gather(parameters: dict[str, t.Any], check_mode: bool) -> Outcome:
     for address in dict.fromkeys(parameters["sockets"]):
         client = Client(address, parameters["timeout"])
         snapshot = Balancer(client).read()
+        _known("backends", parameters["backends"], snapshot.algorithms, address)
         found["servers"] += [server for server in snapshot.servers if _chosen(server["backend"], parameters)]
         found["backends"] += [
             backend
@@ -44,12 +47,22 @@ def _process(snapshot: Snapshot) -> dict[str, t.Any]:
     }
 
 
+def _known(option: str, wanted: t.Iterable[str], names: t.Iterable[str], address: str) -> None:
+    present = set(names)
+    for name in wanted:
+        if name not in present:
+            raise ScalingError(f"{option}: HAProxy at {address} has no {name}; there are {listed(present)}.")
+
+
 def _chosen(backend: str, parameters: dict[str, t.Any]) -> bool:
     return not parameters["backends"] or backend in parameters["backends"]
 
 
 def _tables(client: Client, with_entries: t.Sequence[str]) -> list[dict[str, t.Any]]:
     tables = predicates.parse_table_list(client.ask(["show table"])[0])
+    _known(
+        "tables", [name for name in with_entries if name != "*"], [table["name"] for table in tables], client.address
+    )
     for table in tables:
         table["balancer"] = client.address
     wanted = [table for table in tables if table["name"] in with_entries or "*" in with_entries]

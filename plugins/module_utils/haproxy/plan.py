@@ -63,14 +63,21 @@ def view(document: Document) -> Document:
     return {name: document[name] for name in WANTED}
 
 
-def resolve(entries: t.Sequence[Document], current: t.Sequence[Document], balancer: str) -> dict[Key, Document]:
-    """The entries that concern this balancer by server, with `*` expanded; raises ScalingError for unknown ones."""
+def resolve(
+    entries: t.Sequence[Document], current: t.Sequence[Document], balancer: str, backends: t.Iterable[str] = ()
+) -> dict[Key, Document]:
+    """The entries that concern this balancer by server, with `*` expanded; raises ScalingError for unknown ones.
+
+    Args:
+        backends: backends of the balancer beyond those that have servers.
+    """
+    names = sorted({server["backend"] for server in current}.union(backends))
     known = {(server["backend"], server["name"]): server for server in current}
     wanted: dict[Key, Document] = {}
     for entry in entries:
         if entry.get("balancer") not in (None, "", balancer):
             continue
-        for key in _keys(entry, known, balancer):
+        for key in _keys(entry, known, balancer, names):
             wish = {name: entry[name] for name in WANTED + _ADDED if entry.get(name) not in (None, "")}
             merged = wanted.setdefault(key, {})
             for name, value in wish.items():
@@ -83,34 +90,32 @@ def resolve(entries: t.Sequence[Document], current: t.Sequence[Document], balanc
     return wanted
 
 
-def _keys(entry: Document, known: dict[Key, Document], balancer: str) -> list[Key]:
+def _keys(entry: Document, known: dict[Key, Document], balancer: str, backends: t.Sequence[str]) -> list[Key]:
     backend, name, state = entry["backend"], entry["name"], entry.get("state")
     if backend == "*":
         found = [key for key in known if key[1] == name]
         if state == "present":
             raise ScalingError(f"servers: backend '*' cannot be used to add {name}.", "Name the backend.")
         if not found and state != "absent":
-            names = sorted({key[1] for key in known})
-            raise ScalingError(f"No backend of HAProxy at {balancer} has a server {name}; there are {_list(names)}.")
+            names = listed({key[1] for key in known})
+            raise ScalingError(f"No backend of HAProxy at {balancer} has a server {name}; there are {names}.")
         return found
-    if (backend, name) in known or state == "absent":
-        return [(backend, name)]
-    backends = sorted({key[0] for key in known})
-    if state == "present":
-        for option, value in (("backend", backend), ("name", name)):
-            if not _NAME.match(value):
-                raise ScalingError(
-                    f"servers: {option} '{value}' is not a name that HAProxy accepts.",
-                    "Use letters, digits, '-', '_', '.' and ':'.",
-                )
+    if (backend, name) in known:
         return [(backend, name)]
     if backend not in backends:
-        raise ScalingError(f"HAProxy at {balancer} has no backend {backend} with servers; there are {_list(backends)}.")
-    names = sorted(key[1] for key in known if key[0] == backend)
-    raise ScalingError(
-        f"Backend {backend} of HAProxy at {balancer} has no server {name}; there are {_list(names)}.",
-        "Use state present to add one at run time.",
-    )
+        raise ScalingError(f"HAProxy at {balancer} has no backend {backend}; there are {listed(backends)}.")
+    if state == "present" and not _NAME.match(name):
+        raise ScalingError(
+            f"servers: name '{name}' is not one that HAProxy accepts.",
+            "Use letters, digits, '-', '_', '.' and ':'.",
+        )
+    if state not in ("present", "absent"):
+        names = listed({key[1] for key in known if key[0] == backend})
+        raise ScalingError(
+            f"Backend {backend} of HAProxy at {balancer} has no server {name}; there are {names}.",
+            "Use state present to add one at run time.",
+        )
+    return [(backend, name)]
 
 
 def plan(
@@ -260,8 +265,8 @@ def endpoint(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _list(names: t.Sequence[str], limit: int = 20) -> str:
-    if not names:
-        return "none"
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+def listed(names: t.Iterable[str], limit: int = 20) -> str:
+    """Names for a message, sorted, with the number of those that were left out."""
+    every = sorted(names)
+    more = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(every[:limit]) + more or "none"

@@ -69,6 +69,8 @@ backend members
 backend hashed
   balance source
   server app2 127.0.0.1:{ports[app2]} weight 10
+backend follower
+  server one 127.0.0.1:{ports[app1]} track claims/app1
 backend raw
   mode tcp
   balance roundrobin

@@ -271,7 +271,10 @@ def test_two_balancers_in_one_task(haproxy):
 
 FAILURES = {
     "unknown server": ({"backend": "claims", "name": "app9"}, r"no server app9; there are app1, app2"),
-    "unknown backend": ({"backend": "nope", "name": "app1"}, r"no backend nope .*claims, hashed, members, raw"),
+    "unknown backend": (
+        {"backend": "nope", "name": "app1"},
+        r"no backend nope; there are claims, follower, hashed",
+    ),
     "unknown anywhere": ({"backend": "*", "name": "app9"}, r"No backend .* app9; there are app1, app2, app3, db1"),
     "bad weight": ({"backend": "claims", "name": "app1", "weight": "half"}, r"'half' of claims/app1 is neither"),
     "big weight": ({"backend": "claims", "name": "app1", "weight": 257}, r"'257' of claims/app1 is neither"),
@@ -291,6 +294,33 @@ def test_bad_wishes_change_nothing(haproxy, case, check):
     assert result["failed"] is True
     assert re.search(message, result["msg"]), result["msg"]
     assert haproxy.server("claims/app2")["admin"] == READY
+
+
+def test_a_server_that_is_down_is_drained_at_once(haproxy, applications):
+    applications["app2"].healthy = False
+    until(lambda: haproxy.stat("claims/app2", "status") == "DOWN")
+    result = cycle(haproxy, "claims/app2", {"state": "drain"}, {"admin": MAINT}, drain_then="maint")
+    assert result["drain_seconds"] < 1
+
+
+def test_a_server_that_inherits_its_state_says_so(haproxy):
+    server(haproxy, [{"backend": "claims", "name": "app1", "state": "maint"}])
+    result = server(haproxy, [{"backend": "follower", "name": "one", "state": "ready"}])
+    assert result["failed"] is True
+    assert "it tracks another server" in result["msg"]
+    assert server(haproxy, [{"backend": "claims", "name": "app1", "state": "ready"}])["changed"] is True
+    assert server(haproxy, [{"backend": "follower", "name": "one", "state": "ready"}])["changed"] is False
+
+
+def test_a_balancer_that_dies_while_it_drains_is_named(haproxy):
+    haproxy.hold("app1")
+    threading.Timer(0.5, haproxy.process.kill).start()
+    started = time.monotonic()
+    result = server(haproxy, [{"backend": "claims", "name": "app1", "state": "drain"}], drain_timeout=20)
+    assert time.monotonic() - started < 5
+    assert result["failed"] is True
+    assert haproxy.socket in result["msg"]
+    assert result["commands"] == {haproxy.socket: ["set server claims/app1 state drain"]}
 
 
 def test_errors_of_haproxy_are_errors(haproxy):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy import info
 from ansible_collections.horizontal.scaling.tests.unit.module_utils.haproxy.recorded import FIXTURES, Client
 
@@ -35,3 +36,15 @@ def test_backends_are_chosen_and_tables_opened():
     assert [server["name"] for server in outcome.values["servers"]] == ["db1"]
     assert [backend["name"] for backend in outcome.values["backends"]] == ["raw"]
     assert outcome.values["tables"][0]["entries"][0]["key"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"backends": ["nope"]}, "backends: HAProxy at .* has no nope; there are claims, raw, static"),
+        ({"tables": ["nope"]}, "tables: HAProxy at .* has no nope; there are fe"),
+    ],
+)
+def test_unknown_names_are_errors(wish, message):
+    with pytest.raises(ScalingError, match=message):
+        gather(**wish)

@@ -35,7 +35,9 @@ CURRENT = [
 
 
 def made(wishes, version=(2, 6), drain_then="drain", algorithms=None, current=CURRENT):
-    wanted = resolve([dict(zip(("backend", "name"), path.split("/")), **w) for path, w in wishes], current, "a")
+    wanted = resolve(
+        [dict(zip(("backend", "name"), path.split("/")), **w) for path, w in wishes], current, "a", ["empty"]
+    )
     return plan(wanted, current, version, drain_then, algorithms)
 
 
@@ -120,6 +122,10 @@ def test_absent_drains_then_removes():
 NEW = {"state": "present", "address": "192.0.2.9", "port": 8080}
 
 
+def test_a_backend_without_servers_takes_its_first():
+    assert "empty/new" in made([("empty/new", NEW)]).after
+
+
 def test_present_adds_and_starts_behind_the_checks():
     work = made([("b/new", dict(NEW, weight="70", options=" inter 2s "))])
     assert work.first == [
@@ -140,15 +146,16 @@ def test_present_adds_and_starts_behind_the_checks():
     ("path", "wish", "message"),
     [
         ("b/nope", {"state": "ready"}, "Backend b of HAProxy at a has no server nope; there are one, three, two"),
-        ("x/one", {"state": "ready"}, "no backend x with servers; there are b, c"),
+        ("x/one", {"state": "ready"}, "HAProxy at a has no backend x; there are b, c, empty"),
         ("*/nope", {"state": "ready"}, "No backend of HAProxy at a has a server nope; there are one, three, two"),
         ("*/new", NEW, r"backend '\*' cannot be used to add new"),
         ("b/new", {"state": "present"}, "needs address and port"),
         ("b/new", dict(NEW, weight="50%"), "50% of b/new refers to nothing"),
         ("b/new", dict(NEW, options="inter 1s; shutdown"), "one line without"),
         ("b/new", dict(NEW, options="inter 1s\nquit"), "one line without"),
-        ("b/new one", NEW, "name 'new one' is not a name"),
-        ("b;c/new", NEW, "backend 'b;c' is not a name"),
+        ("b/new one", NEW, "name 'new one' is not one that HAProxy accepts"),
+        ("x/new", NEW, "HAProxy at a has no backend x"),
+        ("x/one", {"state": "absent"}, "HAProxy at a has no backend x"),
     ],
 )
 def test_impossible_wishes(path, wish, message):
