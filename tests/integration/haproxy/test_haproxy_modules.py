@@ -376,3 +376,31 @@ def test_a_balancer_that_hangs_is_given_up_in_time(haproxy):
 
 def test_the_binary_under_test_is_named(haproxy):
     assert info(haproxy)["process"][0]["version"].count(".") == 2, BINARY
+
+
+def test_no_request_fails_while_a_server_goes_and_comes_back(haproxy):
+    stop = threading.Event()
+    statuses = []
+
+    def load():
+        while not stop.is_set():
+            try:
+                statuses.append(haproxy.get("/")[0])
+            except OSError as error:
+                statuses.append(repr(error))
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            for name in ("app1", "app2"):
+                wish = {"backend": "*", "name": name, "state": "drain"}
+                assert server(haproxy, [wish], drain_then="maint")["remaining_sessions"] == {}
+                assert server(haproxy, [dict(wish, state="ready")])["changed"] is True
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert len(statuses) > 30
+    assert set(statuses) == {200}
