@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 from pathlib import Path
 
@@ -37,17 +38,38 @@ class Service:
         process: its master.
         sources: where upstreams are found.
         error_log: read for the reason when a reload is refused.
+        closing: a file that makes NGINX tell clients with every answer to open a new connection.
+        sleep: replaced in unit tests.
     """
 
-    def __init__(self, tree: Tree, process: Process, sources: Sources, error_log: str) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        process: Process,
+        sources: Sources,
+        *,
+        error_log: str,
+        closing: str = "",
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._closing = closing
+        self._sleep = sleep
         self._tree = tree
         self._process = process
         self._sources = sources
         self._error_log = error_log
 
-    def converge(self, wanted: list[dict[str, t.Any]], reload: str, seconds: float, check_mode: bool) -> Outcome:
-        """Bring the servers into their wanted states and wait for the drain."""
-        deadline = Deadline(seconds)
+    def converge(
+        self, wanted: list[dict[str, t.Any]], reload: str, *, seconds: float, settle: float, check_mode: bool
+    ) -> Outcome:
+        """Bring the servers into their wanted states and wait for the drain.
+
+        Args:
+            reload: changed, always or never.
+            seconds: how long to wait until the old workers have gone.
+            settle: how long clients are told to leave their connections before a reload.
+        """
+        watch = Deadline(0)
         with self._tree.locked():
             changes = self._plan(wanted)
             texts = _texts(changes)
@@ -57,8 +79,9 @@ class Service:
             if texts:
                 self._tree.validate(texts)
             if not check_mode:
-                self._apply(texts, due and running)
-        left = self._drained(changes, wanted, deadline) if running and not check_mode else ([], {})
+                with self._clients_told(settle if due and running else 0):
+                    self._apply(texts, due and running)
+        left = self._drained(changes, wanted, Deadline(seconds)) if running and not check_mode else ([], {})
         before = _state(change.upstream.servers for change in changes)
         after = _state(change.servers for change in changes)
         names = [change.upstream.name for change in changes]
@@ -72,7 +95,7 @@ class Service:
             files=sorted(texts),
             remaining_workers=left[0],
             remaining_sessions=left[1],
-            seconds=round(deadline.elapsed, 2),
+            seconds=round(watch.elapsed, 2),
         )
 
     def _plan(self, wanted: list[dict[str, t.Any]]) -> list[Change]:
@@ -82,6 +105,25 @@ class Service:
                 by_backend.setdefault(name, []).append(item)
         upstreams = [self._sources.upstream(name) for name in sorted(by_backend)]
         return [Change(upstream, plan.apply(upstream, by_backend[upstream.name], address_of)) for upstream in upstreams]
+
+    @contextlib.contextmanager
+    def _clients_told(self, seconds: float) -> t.Iterator[None]:
+        """Before a reload, let busy clients leave the connections that it will close under them.
+
+        An old worker closes its idle connections at once. A client that is just sending its next request on one gets
+        a reset, and may not repeat a POST. A connection that had no request for the whole time is hardly about to.
+        """
+        flag = Path(self._closing)
+        try:
+            if seconds > 0 and self._tree.mentions(self._closing):
+                flag.touch()
+                self._sleep(seconds)
+            yield
+        except OSError as error:
+            raise ScalingError(f"{flag} cannot be written: {error.strerror}.") from error
+        finally:
+            with contextlib.suppress(OSError):
+                flag.unlink()
 
     def _apply(self, texts: dict[str, str], reload: bool) -> None:
         marker = self._tree.root / PENDING

@@ -65,6 +65,12 @@ class Tree:
         """Whether a run was cut off between replacing a file and the reload."""
         return (self.root / PENDING).exists()
 
+    def mentions(self, path: str) -> bool:
+        """Whether the role's configuration asks for this file."""
+        needle = path.encode()
+        files = [self.config, *(self.root / "services").glob("*.conf")]
+        return bool(path) and any(needle in file.read_bytes() for file in files if file.is_file())
+
     def newer_than(self, moment: float) -> bool:
         """Whether anything below the root was replaced, added or removed after this time."""
         return any(path.lstat().st_mtime > moment for path in self.root.rglob("*") if path.name != PENDING)

@@ -31,14 +31,14 @@ def test_drain_then_decides_what_is_remembered(monkeypatch):
     seen = {}
 
     class Service:
-        def __init__(self, *parts):
+        def __init__(self, *parts, **options):
             pass
 
-        def converge(self, servers, reload, seconds, check_mode):
+        def converge(self, servers, reload, **options):
             seen.update({item["name"]: item["state"] for item in servers})
 
     monkeypatch.setattr(nginx_upstream, "Service", Service)
-    params = dict.fromkeys(("config", "binary", "directory", "pid_file", "error_log"), "x")
+    params = dict.fromkeys(("config", "binary", "directory", "pid_file", "error_log", "closing_file", "settle"), "x")
     servers = [{"name": "app1", "state": "drain"}, {"name": "app2", "state": "ready"}, {"name": "app3", "state": None}]
     params.update(servers=servers, drain_then="maint", reload="changed", drain_timeout=1)
     nginx_upstream.converge(params, False)

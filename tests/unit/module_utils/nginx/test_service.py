@@ -17,6 +17,7 @@ class Process:
 
     def __init__(self, running=True, looks=2, refuses=""):
         self.running, self.looks, self.refuses, self.reloads = running, looks, refuses, 0
+        self.slept = []
 
     def master(self):
         return 10 if self.running else 0
@@ -48,13 +49,25 @@ def make(tmp_path):
 
     def build(**arguments):
         tree, process = Valid(str(tmp_path / "nginx.conf")), Process(**arguments)
-        return Service(tree, process, Sources(tree), "/nonexistent"), process, path
+        return (
+            Service(
+                tree,
+                process,
+                Sources(tree),
+                error_log="/nonexistent",
+                closing=str(tmp_path / "closing"),
+                sleep=lambda seconds: process.slept.append((seconds, (tmp_path / "closing").exists())),
+            ),
+            process,
+            path,
+        )
 
     return build
 
 
 def converge(service, *wanted, reload="changed", seconds=5, check_mode=False):
-    return service.converge(list(wanted), reload, seconds, check_mode).as_result(with_diff=True)
+    outcome = service.converge(list(wanted), reload, seconds=seconds, settle=1.5, check_mode=check_mode)
+    return outcome.as_result(with_diff=True)
 
 
 def test_a_drain_is_written_reloaded_and_awaited(make):
@@ -122,3 +135,19 @@ def test_reload_can_be_left_to_others_or_asked_for(make):
     service, process, path = make()
     assert converge(service, DRAIN, reload="never")["changed"] and process.reloads == 0
     assert not converge(service, reload="always")["changed"] and process.reloads == 1
+
+
+def test_clients_are_told_before_a_reload_where_the_configuration_knows_how(make):
+    service, process, path = make()
+    flag = path.parent.parent / "closing"
+    (path.parent.parent / "nginx.conf").write_text(f"if (-f {flag})\n")
+    converge(service, DRAIN)
+    assert process.slept == [(1.5, True)] and not flag.exists()
+    converge(service, DRAIN)  # no reload, no wait
+    assert len(process.slept) == 1
+
+
+def test_nobody_waits_for_a_configuration_that_does_not_know_the_file(make):
+    service, process, path = make()
+    converge(service, DRAIN)
+    assert process.slept == []
