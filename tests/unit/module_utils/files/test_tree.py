@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.files import staging, tree
+from ansible_collections.horizontal.scaling.plugins.module_utils.files import tree
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.installation import Installation
 
 
@@ -33,7 +33,7 @@ class Validator:
 
 @pytest.fixture(autouse=True)
 def everything_is_installed(monkeypatch):
-    monkeypatch.setattr(staging, "installed", lambda program: program != "missing")
+    monkeypatch.setattr(tree, "installed", lambda program: program != "missing")
 
 
 @pytest.fixture

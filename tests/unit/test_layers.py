@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports point downwards only, decisions do no I/O, and what is declared matches what is there."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins/module_utils"
+PREFIX = "ansible_collections.horizontal.scaling.plugins.module_utils."
+DECISIONS = {"rollout", "health", "autoscale"}
+ROUTERS = {"traffic"}
+DOING_IO = {"socket", "subprocess", "http", "urllib", "ssl", "shutil", "tempfile", "threading", "concurrent"}
+
+
+def layer(package: str) -> int:
+    if package == "core":
+        return 0
+    if package in DECISIONS:
+        return 1
+    return 3 if package in ROUTERS else 2
+
+
+def imports(path: pathlib.Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module)
+    return names
+
+
+SOURCES = sorted(UTILS.glob("*/*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(UTILS)))
+def test_imports_point_downwards(path):
+    package = path.parent.name
+    for name in imports(path):
+        if name.startswith(PREFIX):
+            other = name[len(PREFIX) :].split(".")[0]
+            assert other == package or layer(other) < layer(package), f"{package} imports {other}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SOURCES if path.parent.name in DECISIONS], ids=lambda path: str(path.relative_to(UTILS))
+)
+def test_decisions_do_no_io(path):
+    used = {name.split(".")[0] for name in imports(path)}
+    assert not used & DOING_IO
+    assert "ansible" not in used
+
+
+def test_action_groups_list_every_module():
+    modules = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
+    assert sorted(runtime["action_groups"]["all"]) == modules
+
+
+def test_the_balancers_take_the_same_services():
+    options = {}
+    for role in ("haproxy", "nginx"):
+        specs = ROOT / f"roles/{role}/meta/argument_specs.yml"
+        services = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"][f"{role}_services"]
+        options[role] = shape(services["options"])
+    assert options["haproxy"] == options["nginx"]
+
+
+def shape(options: dict) -> dict:
+    """Options without their descriptions, which may speak of the product."""
+    return {
+        name: {key: shape(value) if key == "options" else value for key, value in option.items() if key != "description"}
+        for name, option in options.items()
+    }
