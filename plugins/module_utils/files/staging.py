@@ -10,18 +10,15 @@ import re
 import shlex
 import shutil
 import stat
-import subprocess
 import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import Runner
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.changes import Change
 
 LONGEST_REWRITTEN = 4 * 1024 * 1024  # bytes; configuration is smaller, data files need no rewriting
-SYSTEM_PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-Runner = t.Callable[[t.List[str], float], t.Tuple[int, str]]
 
 
 class Validator(t.NamedTuple):
@@ -50,31 +47,6 @@ def command_line(validate: t.Any) -> list[str]:
             f"validate '{' '.join(words)}' does not say where the copy goes.", "Put {root} in place of the directory."
         )
     return words
-
-
-def installed(program: str) -> bool:
-    """Whether the validator is on this host."""
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATHS}") is not None
-
-
-def run_bounded(words: list[str], seconds: float) -> tuple[int, str]:
-    """Exit status and output of a command."""
-    environment = dict(os.environ, LC_ALL="C", PATH=f"{os.environ.get('PATH', '')}:{SYSTEM_PATHS}")
-    try:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=seconds,
-            check=False,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        return 124, f"it did not end within {seconds:g} s"
-    except OSError as error:
-        return 126, f"it cannot be started: {error.strerror}"
-    return done.returncode, done.stdout.decode(errors="replace")
 
 
 def judge(root: Path, changes: list[Change], validator: Validator) -> None:

@@ -10,6 +10,7 @@ import os
 import typing as t
 from pathlib import Path
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import Runner, installed, run_bounded
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
@@ -37,7 +38,7 @@ class TreeOutcome(Outcome):
         return result
 
 
-def converge(params: dict[str, t.Any], check_mode: bool, run: staging.Runner = staging.run_bounded) -> TreeOutcome:
+def converge(params: dict[str, t.Any], check_mode: bool, run: Runner = run_bounded) -> TreeOutcome:
     """Compare, validate on a copy, install.
 
     Args:
@@ -76,7 +77,7 @@ def _root(value: str) -> Path:
 
 def _validate(root: Path, changes: list[Change], validator: staging.Validator, check_mode: bool) -> bool:
     """Whether the validator has judged; on a first run in check mode it may not be installed yet."""
-    if not staging.installed(validator.words[0]):
+    if not installed(validator.words[0]):
         if check_mode:
             return False
         raise ScalingError(
