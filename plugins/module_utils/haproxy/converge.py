@@ -214,9 +214,6 @@ def _read_back(work: _Work) -> list[Document]:
 
 
 def _why(server: Document) -> str:
-    mask = server["admin_mask"]
-    if mask & predicates.UNRESOLVED_MAINT:
-        return ": its host name does not resolve, so HAProxy keeps it in maintenance"
-    if mask & (predicates.INHERITED_MAINT | predicates.INHERITED_DRAIN):
+    if server["admin_mask"] & (predicates.INHERITED_MAINT | predicates.INHERITED_DRAIN):
         return ": it tracks another server and inherits that one's state"
     return ""

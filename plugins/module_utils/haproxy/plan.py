@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 
 from .commands import Version, spell
+from .predicates import UNRESOLVED_MAINT
 
 Document = t.Dict[str, t.Any]
 Key = t.Tuple[str, str]
@@ -172,6 +173,7 @@ class _Planner:
         values: list[str] = []
         address, port = wish.get("address", after["address"]), wish.get("port") or after["port"]
         if (address, port) != (after["address"], after["port"]):
+            _require_address(key, server)
             after.update(address=address, port=port)
             values += self._spell("address", key, address=address, port=port)
         if "weight" in wish:
@@ -184,6 +186,11 @@ class _Planner:
         state = wish.get("state")
         if state in (None, "present"):
             return values
+        if state == "ready" and server.get("admin_mask", 0) & UNRESOLVED_MAINT:
+            raise ScalingError(
+                f"{path(key)} cannot be ready: its host name {server['fqdn']} does not resolve for HAProxy.",
+                "Repair the name, then reload HAProxy if it has no resolvers section.",
+            )
         commands = self._state(key, state, after["state"])
         after["state"] = "maint" if state == "drain" and self.drain_then == "maint" else state
         # A server that opens is given its address and weight before its first request.
@@ -232,6 +239,16 @@ class _Planner:
         if wish.get("check", True):
             return self._spell("add_checked", key, **values) + self._spell("start_checked", key)
         return self._spell("add", key, **values) + self._spell("state", key, state="ready")
+
+
+def _require_address(key: Key, server: Document) -> None:
+    """HAProxy 2.6 refuses the address of a server that has none, and still takes it out of maintenance, addressless."""
+    if not server["address"]:
+        name = f", since its host name {server['fqdn']} does not resolve" if server.get("fqdn") else ""
+        raise ScalingError(
+            f"{path(key)} has no IP address in HAProxy{name}, and HAProxy changes none that is not there.",
+            "Change the configuration and reload, or remove the server and add it again.",
+        )
 
 
 def target_weight(weight: t.Any, initial: int, server: str, algorithm: str) -> int:

@@ -17,8 +17,8 @@ from .client import Answer, Client, parse_address
 from .commands import Version, spell
 from .plan import Document, Key, path
 
-# Idle connections to a server in maintenance are purged within two rounds of pool-purge-delay (5 s by default).
-_PURGE_SECONDS = 15.0
+# Maintenance closes idle connections, but not in the same instant.
+_PURGE_SECONDS = 5.0
 # `set server addr` answers with a warning, whether it worked or not.
 _WARNINGS_OF_SUCCESS = ("changed from", "no need to change")
 

@@ -71,6 +71,8 @@ backend hashed
   server app2 127.0.0.1:{ports[app2]} weight 10
 backend follower
   server one 127.0.0.1:{ports[app1]} track claims/app1
+backend nameless
+  server one no.such.host.invalid:80 init-addr none
 backend raw
   mode tcp
   balance roundrobin

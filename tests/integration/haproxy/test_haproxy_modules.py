@@ -279,6 +279,11 @@ FAILURES = {
     "bad weight": ({"backend": "claims", "name": "app1", "weight": "half"}, r"'half' of claims/app1 is neither"),
     "big weight": ({"backend": "claims", "name": "app1", "weight": 257}, r"'257' of claims/app1 is neither"),
     "vanishing": ({"backend": "members", "name": "app1", "weight": "50%"}, r"50% of the configured 1 of members/app1"),
+    "no address": (
+        {"backend": "nameless", "name": "one", "state": "maint", "port": 81},
+        r"nameless/one has no IP address",
+    ),
+    "no name": ({"backend": "nameless", "name": "one"}, r"no.such.host.invalid does not resolve"),
     "bad address": ({"backend": "claims", "name": "app1", "address": "no.such.host.invalid"}, r"does not resolve"),
     "added blindly": ({"backend": "claims", "name": "x", "state": "present"}, r"needs address and port"),
 }

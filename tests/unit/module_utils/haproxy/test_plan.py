@@ -176,6 +176,15 @@ def test_an_old_version_is_refused_before_anything():
         made([("b/one", {"state": "absent"})], version=(2, 4))
 
 
+def test_a_server_without_an_address_is_left_alone():
+    unresolved = dict(server("b/one", state="maint"), address="", admin_mask=32, fqdn="app1.example")
+    with pytest.raises(ScalingError, match=r"b/one has no IP address in HAProxy, since its host name app1\.example"):
+        made([("b/one", {"address": "192.0.2.5"})], current=[unresolved])
+    with pytest.raises(ScalingError, match=r"b/one cannot be ready: its host name app1\.example does not resolve"):
+        made([("b/one", {"state": "ready"})], current=[unresolved])
+    assert made([("b/one", {"state": "maint", "weight": "5"})], current=[unresolved]).changes
+
+
 @pytest.mark.parametrize(
     ("weight", "initial", "target"),
     [("50%", 100, 50), ("33%", 10, 3), ("300%", 100, 256), ("0%", 100, 0), (0, 1, 0), ("256", 1, 256), (" 7 ", 1, 7)],
