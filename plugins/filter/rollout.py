@@ -12,6 +12,7 @@ short_description: Shape what a rollout read into what its modules take
 version_added: "0.1.0"
 description:
   - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
+  - C(routed_servers) collects the servers of a backend from a loop over load balancers.
   - C(wanted_servers) gives a list of server names one wanted state.
   - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
@@ -48,6 +49,16 @@ def rollout_hosts(
             "group": running[name].get("group", ""),
         }
         for name in names
+    ]
+
+
+def routed_servers(results: t.Sequence[t.Mapping[str, t.Any]], backend: str) -> list[dict[str, t.Any]]:
+    """The servers of one backend as the load balancers of a loop reported them, each with its balancer's host name."""
+    return [
+        {**server, "balancer": result["item"]}
+        for result in results
+        for server in result.get("servers", ())
+        if server["backend"] == backend
     ]
 
 
@@ -111,6 +122,7 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
             "rollout_hosts": rollout_hosts,
+            "routed_servers": routed_servers,
             "wanted_servers": wanted_servers,
             "balanced_servers": balanced_servers,
             "lined_up": lined_up,

@@ -55,6 +55,16 @@ def test_servers_carry_their_address_or_their_name():
     assert rollout.balanced_servers(["app1"]) == [{"name": "app1", "address": "app1"}]
 
 
+def test_servers_of_two_balancers_are_told_apart():
+    sample = {"balancer": "/run/haproxy/admin.sock", "backend": "claims", "name": "app1", "requests": 3}
+    results = [
+        {"item": "lb1", "servers": [sample, {**sample, "backend": "other"}]},
+        {"item": "lb2", "unreachable": True},
+        {"item": "lb3", "servers": [sample]},
+    ]
+    assert [server["balancer"] for server in rollout.routed_servers(results, "claims")] == ["lb1", "lb3"]
+
+
 def test_every_expression_becomes_a_check():
     assert rollout.gate_checks(["error_rate < 5%"], "20") == [
         {"name": "error_rate < 5%", "expression": "error_rate < 5%", "min_samples": 20}
@@ -64,6 +74,7 @@ def test_every_expression_becomes_a_check():
 def test_all_filters_are_offered():
     assert set(rollout.FilterModule().filters()) == {
         "rollout_hosts",
+        "routed_servers",
         "wanted_servers",
         "balanced_servers",
         "lined_up",
