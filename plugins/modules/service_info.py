@@ -27,6 +27,25 @@ options:
     type: list
     elements: path
     default: []
+  needs:
+    description: What the service needs on this host, for RV(missing).
+    type: dict
+    suboptions:
+      packages:
+        description: Names of packages, as dpkg or rpm know them.
+        type: list
+        elements: str
+        default: []
+      users:
+        description: Names of users.
+        type: list
+        elements: str
+        default: []
+      groups:
+        description: Names of groups.
+        type: list
+        elements: str
+        default: []
 attributes:
   check_mode:
     description: Changes nothing.
@@ -108,10 +127,17 @@ restart_pending:
   returned: success
   type: bool
   sample: false
+missing:
+  description: Packages, users and groups of O(needs) that this host has not got.
+  returned: success
+  type: dict
+  sample: {packages: [python3-aiohttp], users: [], groups: []}
 """
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import run
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.info import report
+
+NAMES = {"type": "list", "elements": "str", "default": []}
 
 
 def main() -> None:
@@ -121,6 +147,7 @@ def main() -> None:
             "root": {"type": "path"},
             "unit": {"type": "str"},
             "restart_on": {"type": "list", "elements": "path", "default": []},
+            "needs": {"type": "dict", "options": {"packages": NAMES, "users": NAMES, "groups": NAMES}},
         },
         report,
     )
