@@ -127,7 +127,16 @@ def _span(rows: t.Sequence[Row]) -> float:
 def series(rows: t.Sequence[Row]) -> dict[str, t.Any]:
     """One value a second: answers by version and by host, failures by kind, p50 and p99 in milliseconds."""
     if not rows:
-        return {"start": 0, "seconds": 0, "versions": {}, "hosts": {}, "failed": {}, "p50_ms": [], "p99_ms": []}
+        return {
+            "start": 0,
+            "seconds": 0,
+            "whole_seconds": 0,
+            "versions": {},
+            "hosts": {},
+            "failed": {},
+            "p50_ms": [],
+            "p99_ms": [],
+        }
     start = rows[0].intended
     length = (rows[-1].intended - start) // SECOND + 1
     versions: dict[str, list[int]] = collections.defaultdict(lambda: [0] * length)
@@ -147,12 +156,21 @@ def series(rows: t.Sequence[Row]) -> dict[str, t.Any]:
     return {
         "start": start / SECOND,
         "seconds": length,
+        "whole_seconds": _whole_seconds(rows, start, failed),
         "versions": {name: versions[name] for name in sorted(versions)},
         "hosts": {name: hosts[name] for name in sorted(hosts)},
         "failed": {name: failed[name] for name in FAILURES if name in failed},
         "p50_ms": [_milliseconds(values, 50) for values in latencies],
         "p99_ms": [_milliseconds(values, 99) for values in latencies],
     }
+
+
+def _whole_seconds(rows: t.Sequence[Row], start: int, failed: t.Mapping[str, t.Sequence[int]]) -> int:
+    """Seconds in which every stream sent to their end: a picture of the rest would show a dip that was none."""
+    last = {row.attack: row.intended for row in rows}
+    whole = (min(last.values()) - start) // SECOND
+    seen = [second for values in failed.values() for second, count in enumerate(values) if count]
+    return max([whole, *(second + 1 for second in seen)])
 
 
 def analyse(
@@ -177,7 +195,6 @@ def analyse(
     long = connection_summary(connections)
     verdict, reason = _verdict(whole, len(wrong), long["failed"], unrecorded)
     lags = sorted(row.sent - row.intended for row in rows)
-    bad = [row for row in rows if row.outcome != OK][:10] + wrong[:5]
     return {
         "verdict": verdict,
         "reason": reason,
@@ -194,7 +211,7 @@ def analyse(
         "generator_lag": {"p99_ms": _milliseconds(lags, 99), "max_ms": _milliseconds(lags, 100)},
         "operation": dataclasses.asdict(operation),
         "long_connections": long,
-        "examples": [_example(row) for row in bad],
+        "examples": _examples(rows, wrong),
         "series": series(rows),
     }
 
@@ -227,6 +244,16 @@ def _verdict(whole: dict[str, t.Any], wrong: int, cut: int, unrecorded: int) -> 
         return "inconclusive", f"{unrecorded} of {requests + unrecorded:,} requests left no result."
     share = upper_bound(0, requests) * 1e6
     return "passed", f"0 of {requests:,} requests failed; with 95 % confidence fewer than {share:.0f} in a million do."
+
+
+def _examples(rows: t.Sequence[Row], wrong: t.Sequence[Row], each: int = 3) -> list[dict[str, t.Any]]:
+    """The first failures of every kind, in the order of time."""
+    found: dict[str, list[Row]] = {"wrong_version": list(wrong[:each])}
+    for row in rows:
+        if row.outcome != OK and len(found.setdefault(row.outcome, [])) < each:
+            found[row.outcome].append(row)
+    examples = [{**_example(row), "outcome": kind} for kind, bad in found.items() for row in bad]
+    return sorted(examples, key=lambda example: example["at"])
 
 
 def _example(row: Row) -> dict[str, t.Any]:
