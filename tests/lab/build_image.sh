@@ -7,7 +7,7 @@ trap 'rm -rf "$folder"' EXIT
 
 # Services start when the host boots or a role says so, not while packages are unpacked here.
 hooks=(--customize-hook='rm -f "$1"/etc/ssh/ssh_host_*_key*' --customize-hook='rm -f "$1"/etc/machine-id; touch "$1"/etc/machine-id')
-for unit in haproxy nginx keepalived; do
+for unit in haproxy nginx keepalived ssh; do
   hooks+=(--customize-hook="rm -f \"\$1\"/etc/systemd/system/multi-user.target.wants/$unit.service")
 done
 if [[ $registry == closed ]]; then

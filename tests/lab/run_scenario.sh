@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# run_scenario.sh SCENARIO: one Molecule scenario in a lab of its own, which is gone afterwards, however it ended.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lab/environment.sh
+source tests/lab/environment.sh
+scenario=$1
+export LAB_NAME=$LAB_NAME-$scenario ANSIBLE_FORCE_COLOR=0 PY_COLORS=0 NO_COLOR=1 COLUMNS=160
+clean() { ansible-playbook tests/lab/destroy.yml >/dev/null; molecule reset -s "$scenario" >/dev/null 2>&1; }
+trap 'clean; exit 130' INT TERM
+clean
+python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
+molecule test --scenario-name "$scenario" --destroy never
+code=$?
+clean
+exit "$code"
