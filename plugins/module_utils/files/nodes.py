@@ -95,7 +95,7 @@ def _node(item: dict[str, t.Any], option: str, strict: bool) -> Node:
 def _mode(value: str | None, state: str, option: str) -> int:
     if value in (None, ""):
         return DEFAULT_MODES[state]
-    if not re.match(r"^0?[0-7]{3,4}$", str(value)):
+    if not re.match(r"^0?[0-7]{3,4}\Z", str(value)):
         raise ScalingError(f"{option}.mode '{value}' is not a file mode.", "Give it in octal and quoted, as '0644'.")
     return int(str(value), 8)
 

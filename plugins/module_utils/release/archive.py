@@ -24,7 +24,7 @@ def parse_checksum(value: str) -> str:
     if not value:
         return ""
     algorithm, _, digits = value.strip().lower().partition(":")
-    if algorithm not in DIGITS or not re.match(rf"^[0-9a-f]{{{DIGITS.get(algorithm, 0)}}}$", digits):
+    if algorithm not in DIGITS or not re.match(rf"^[0-9a-f]{{{DIGITS.get(algorithm, 0)}}}\Z", digits):
         raise ScalingError(
             f"checksum '{value}' is not accepted:", "give sha256: or sha512: and the hexadecimal digits."
         )

@@ -19,7 +19,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.release import archive
 
-VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$")
+VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}\Z")
 MARKER = ".release.json"
 LOCK_SECONDS = 60
 
