@@ -220,13 +220,15 @@ def _batch_table(verdict: Json, record: Json, found: t.Sequence[Batch]) -> str:
             f'<tr class="batch"><td>{batch.number}</td><td class="left">{html.escape(", ".join(batch.hosts))}</td>'
             f'<td class="left">{html.escape(batch.state.replace("_", " "))}</td>'
             f"{''.join(f'<td>{cell}</td>' for cell in cells)}"
-            f'</tr><tr class="evidence"><td></td><td colspan="8">{html.escape(evidence_text(batch.evidence)) or "–"}</td></tr>'
+            '</tr><tr class="evidence"><td></td>'
+            f'<td colspan="8">{html.escape(evidence_text(batch.evidence)) or "–"}</td></tr>'
         )
     if not rows:
         return ""
     heads = ["Batch", "Hosts", "State", "Drain", "Replace", "Verify", "All", "Answered", "Failed"]
     return (
-        "<h2>Batches</h2><p>Answered and failed count all requests of the time in which a batch was worked on; below each is its evidence.</p>"
+        "<h2>Batches</h2><p>Answered and failed count all requests of the time in which a batch was worked on; "
+        "below each is its evidence.</p>"
         f'<div class="scroll"><table><tr>{_heads(heads, (0, 1, 2))}</tr>{"".join(rows)}</table></div>'
     )
 
@@ -306,7 +308,7 @@ def _repeat(verdict: Json, run: Json) -> str:
         f"Load: {streams}; a fifth of the requests send a claim in, the others read. "
         f"Timeout {load.get('timeout_seconds', 0):g} s.",
         "The rate does not wait for answers; a latency counts from the time at which the request was due. "
-        f"The generator itself was at most {milliseconds(lag)} late for 99 % of the requests, which the latencies contain.",
+        f"The generator itself was at most {milliseconds(lag)} late for 99 % of the requests; the latencies contain it.",
         "A GET on a kept connection that was closed before the first byte of an answer is sent once more by the "
         "client, as HTTP allows; a POST is not, so it shows what such a retry would hide.",
     ]
