@@ -12,7 +12,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.command im
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.observed import observe
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.store import Store
-from ansible_collections.horizontal.scaling.plugins.module_utils.systemd.unit import Unit
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit
 
 PACKAGE_SECONDS = 30
 

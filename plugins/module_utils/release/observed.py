@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.store import Store
-from ansible_collections.horizontal.scaling.plugins.module_utils.systemd.unit import Unit
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit
 
 
 class Observed(t.NamedTuple):

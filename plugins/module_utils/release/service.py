@@ -20,7 +20,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.release.plan im
     state,
 )
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.store import Store, check_version
-from ansible_collections.horizontal.scaling.plugins.module_utils.systemd.unit import Unit
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit
 
 NOT_STOPPED = {"seconds": 0.0, "result": "not_stopped", "exit_status": None}
 

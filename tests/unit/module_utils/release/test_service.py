@@ -11,7 +11,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.info import missing
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.service import Service
 from ansible_collections.horizontal.scaling.plugins.module_utils.release.store import Store
-from ansible_collections.horizontal.scaling.plugins.module_utils.systemd.unit import Unit
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit
 
 
 class Systemd:

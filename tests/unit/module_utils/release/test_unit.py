@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.systemd.unit import Unit, span
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit, span
 
 # As `systemctl show` of systemd 252 prints a service that runs.
 RUNNING = {
