@@ -8,8 +8,8 @@ import re
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 
-COUNT = re.compile(r"^[0-9]{1,9}$")
-PERCENT = re.compile(r"^[0-9]{1,3}%$")
+COUNT = re.compile(r"^[0-9]{1,9}\Z")
+PERCENT = re.compile(r"^[0-9]{1,3}%\Z")
 
 
 def hosts_of(option: str, value: object, total: int, smallest: int = 1) -> int:

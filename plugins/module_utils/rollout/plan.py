@@ -15,8 +15,8 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from .amounts import hosts_of
 
 STRATEGIES = ("rolling",)
-SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")
-VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")
+SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}\Z")
 
 
 class Host(t.NamedTuple):

@@ -42,8 +42,8 @@ TRANSITIONS = {
 TRANSITIONS.update({outcome: {"begin": ("running",), "finish": (outcome,)} for outcome in OUTCOMES})
 
 FIRST_PHASE = "draining"  # only here a batch can be held or called off
-PHASE = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
-OWNER = re.compile(r"^[^\s\x00-\x1f]{1,200}$")
+PHASE = re.compile(r"^[a-z][a-z0-9_]{0,39}\Z")
+OWNER = re.compile(r"^[^\s\x00-\x1f]{1,200}\Z")
 
 
 def timestamp(seconds: float) -> str:

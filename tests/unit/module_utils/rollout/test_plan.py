@@ -169,6 +169,7 @@ def test_the_hash_follows_the_world():
     ("options", "message"),
     [
         ({"service": "../etc"}, "service is '../etc'; give a name"),
+        ({"service": "claims\n"}, "give a name"),
         ({"service": ""}, "service is ''; give a name"),
         ({"version": "2.0 0"}, "version is '2.0 0'; give a version"),
         ({"strategy": "canary"}, "strategy is 'canary'; give rolling"),
