@@ -308,7 +308,7 @@ def _repeat(verdict: Json, run: Json) -> str:
         f"Load: {streams}; a fifth of the requests send a claim in, the others read. "
         f"Timeout {load.get('timeout_seconds', 0):g} s.",
         "The rate does not wait for answers; a latency counts from the time at which the request was due. "
-        f"The generator itself was at most {milliseconds(lag)} late for 99 % of the requests; the latencies contain it.",
+        f"The generator was at most {milliseconds(lag)} late for 99 % of the requests; the latencies contain it.",
         "A GET on a kept connection that was closed before the first byte of an answer is sent once more by the "
         "client, as HTTP allows; a POST is not, so it shows what such a retry would hide.",
     ]

@@ -73,28 +73,24 @@ def classify(code: int, error: str) -> str:
 
 
 class _Clock:
-    """Reads RFC 3339 times with up to nine decimals; the minute is parsed once."""
+    """Reads RFC 3339 times with up to nine decimals; what comes before the seconds is parsed once."""
 
     def __init__(self) -> None:
-        self._minutes: dict[str, int] = {}
+        self._minutes: dict[tuple[str, str], int] = {}
 
     def nanoseconds(self, text: str) -> int:
-        minute = text[:16]
-        base = self._minutes.get(minute + text[-6:])
-        if base is None:
-            base = self._minute(minute, text)
-        number = text[17:-1] if text[-1] == "Z" else text[17:-6]
-        seconds, _point, fraction = number.partition(".")
-        return base + int(seconds) * 1_000_000_000 + (int(fraction.ljust(9, "0")) if fraction else 0)
+        zone = "Z" if text[-1] == "Z" else text[-6:]
+        key = (text[:16], zone)
+        if key not in self._minutes:
+            self._minutes[key] = _epoch(*key) * 1_000_000_000
+        seconds, _point, fraction = text[17 : -len(zone)].partition(".")
+        return self._minutes[key] + int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
-    def _minute(self, minute: str, text: str) -> int:
-        fields = [int(minute[a:b]) for a, b in ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16))]
-        epoch = calendar.timegm((*fields, 0))
-        if text[-1] != "Z":
-            offset = (int(text[-5:-3]) * 60 + int(text[-2:])) * 60
-            epoch -= offset if text[-6] == "+" else -offset
-            self._minutes[minute + text[-6:]] = epoch * 1_000_000_000
-        return epoch * 1_000_000_000
+
+def _epoch(minute: str, zone: str) -> int:
+    fields = [int(minute[first:last]) for first, last in ((0, 4), (5, 7), (8, 10), (11, 13), (14, 16))]
+    offset = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[4:6])) * (-60 if zone[0] == "-" else 60)
+    return calendar.timegm((*fields, 0)) - offset
 
 
 def nanoseconds(text: str) -> int:
@@ -109,34 +105,33 @@ def parse(lines: t.Iterable[str | bytes], rate: float = 0) -> tuple[list[Row], i
         lines: JSON lines as `vegeta encode -to json` writes them; a cut last line is left out.
         rate: requests per second; 0 when it was not constant, then the intended time is the real one.
     """
-    read = _Clock().nanoseconds
-    found = []
+    clock = _Clock()
+    numbers: list[int] = []
+    rows: list[Row] = []
     for line in lines:
         try:
-            found.append(json.loads(line))
+            result = json.loads(line)
         except ValueError:
             continue
-    if not found:
+        numbers.append(result["seq"])
+        rows.append(_row(result, clock.nanoseconds(result["timestamp"])))
+    if not rows:
         return [], 0
-    sent = [read(result["timestamp"]) for result in found]
     if rate:
         interval = 1e9 / rate
-        first = min(time - int(result["seq"] * interval) for time, result in zip(sent, found))
-        intended = [first + int(result["seq"] * interval) for result in found]
-    else:
-        intended = sent
-    rows = [_row(result, time, should) for result, time, should in zip(found, sent, intended)]
+        first = min(row.sent - int(number * interval) for row, number in zip(rows, numbers))
+        rows = [_due(row, first + int(number * interval)) for row, number in zip(rows, numbers)]
     rows.sort()
-    return rows, max(result["seq"] for result in found) + 1 - len(found)
+    return rows, max(numbers) + 1 - len(numbers)
 
 
-def _row(result: dict, sent: int, intended: int) -> Row:
+def _row(result: dict, sent: int) -> Row:
     headers = result.get("headers") or {}
     code, error = result["code"], result["error"]
     return Row(
-        intended,
         sent,
-        result["latency"] + sent - intended,
+        sent,
+        result["latency"],
         classify(code, error),
         headers.get("X-Service-Version", ("",))[0],
         headers.get("X-Service-Host", ("",))[0],
@@ -145,6 +140,10 @@ def _row(result: dict, sent: int, intended: int) -> Row:
         code,
         error,
     )
+
+
+def _due(row: Row, intended: int) -> Row:
+    return Row(intended, row[1], row[2] + row[1] - intended, *row[3:])
 
 
 def read_folder(folder: pathlib.Path) -> tuple[list[Row], dict[str, t.Any]]:
