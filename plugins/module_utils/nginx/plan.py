@@ -22,14 +22,15 @@ def weight_of(wanted: t.Any, configured: int) -> int:
     A percentage above 0 never becomes 0, which would take the server out.
     """
     found = _WEIGHT.match(str(wanted))
-    if found is None or int(found.group(1)) > (100 if found.group(2) else WEIGHT_MAX):
+    if found is None or (not found.group(2) and int(found.group(1)) > WEIGHT_MAX):
         raise ScalingError(
-            f"Option 'weight' is '{wanted}'.", f"Give a percentage from 0% to 100%, or a number from 0 to {WEIGHT_MAX}."
+            f"Option 'weight' is '{wanted}'.",
+            f"Give a percentage of the configured weight, as in 50%, or a number from 0 to {WEIGHT_MAX}.",
         )
     number = int(found.group(1))
     if not found.group(2):
         return number
-    return max(1, (configured * number + 50) // 100) if number else 0
+    return min(WEIGHT_MAX, max(1, (configured * number + 50) // 100)) if number else 0
 
 
 Resolve = t.Callable[[str], str]
