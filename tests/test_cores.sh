@@ -29,7 +29,7 @@ venv_for() { # python, requirement
 }
 
 check_end() { # python, requirement
-  local venv copy
+  local venv
   venv=$(venv_for "$1" "$2")
   echo "--- $2: $("$venv/bin/ansible" --version | head -1)"
   (
@@ -39,14 +39,7 @@ check_end() { # python, requirement
       ansible-playbook -i inventories/vm --syntax-check -e rollout_service=claims-service \
         "horizontal.scaling.$(basename "$playbook" .yml)"
     done
-    copy=$HS_STATE/core/ansible_collections/horizontal/scaling
-    rm -rf "$HS_STATE/core" && mkdir -p "$copy"
-    git ls-files -z | tar --null --files-from - -cf - | tar -xf - -C "$copy"
-    ln -s "$HS_BUNDLE/ansible_collections/ansible" "$HS_STATE/core/ansible_collections/ansible"
-    cd "$copy"
-    ansible-test sanity --color no --exclude tests/ --test validate-modules --test action-plugin-docs \
-      --test runtime-metadata --test import --test compile \
-      --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    tests/sanity.sh --test validate-modules --test action-plugin-docs --test runtime-metadata --test import --test compile
   )
 }
 
