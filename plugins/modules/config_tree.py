@@ -151,7 +151,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.files.tree impo
 
 FILE = {
     "path": {"type": "str", "required": True},
-    # Kept out of the host's log; run() unmasks what is not sensitive, so that it can stand in the diff.
+    # Masked in the result; run() unmasks what is not sensitive, so that it can stand in the diff.
     "content": {"type": "str", "no_log": True},
     "state": {"type": "str", "choices": ["file", "absent", "directory"], "default": "file"},
     "mode": {"type": "str"},
@@ -177,6 +177,7 @@ def main() -> None:
         },
         converge,
         unmasked=public_contents,
+        unlogged=["files"],
     )
 
 

@@ -56,10 +56,23 @@ def _text(state: t.Any) -> str:
     return yaml_dump(state, default_flow_style=False, sort_keys=True)
 
 
+class Module(AnsibleModule):
+    """Logs its call on the host without the options that hold documents, where secrets would not be found to mask."""
+
+    unlogged: frozenset[str] = frozenset()
+
+    def log(self, msg: str, log_args: dict[str, t.Any] | None = None) -> None:
+        if log_args:
+            log_args = {name: value for name, value in log_args.items() if name not in self.unlogged}
+            msg = f"Invoked with {' '.join(f'{name}={value}' for name, value in log_args.items())}"
+        super().log(msg, log_args)
+
+
 def run(
     argument_spec: dict[str, t.Any],
     converge: t.Callable[[dict[str, t.Any], bool], Outcome],
     unmasked: t.Callable[[dict[str, t.Any]], set[str]] | None = None,
+    unlogged: t.Iterable[str] = (),
     **constraints: t.Any,
 ) -> None:
     """Run a module and exit.
@@ -68,9 +81,11 @@ def run(
         argument_spec: as AnsibleModule takes it.
         converge: gets the parameters and whether this is check mode; returns an Outcome, raises ScalingError.
         unmasked: gives values of ``no_log`` options that are no secrets and may stand in the result.
+        unlogged: names of options that must not stand in the host's log.
         constraints: further AnsibleModule arguments (required_if, mutually_exclusive, …).
     """
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **constraints)
+    Module.unlogged = frozenset(unlogged)
+    module = Module(argument_spec=argument_spec, supports_check_mode=True, **constraints)
     if unmasked:
         module.no_log_values -= unmasked(module.params)
     try:
