@@ -15,7 +15,11 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 
 ESTABLISHED = "01"
-CONFIRM_SECONDS = 15
+CONFIRM_SECONDS = 30
+
+
+class RefusedError(ScalingError):
+    """The master said why it kept the configuration that it had."""
 
 
 class Worker(t.NamedTuple):
@@ -80,39 +84,34 @@ class Process:
                         counts[remote] = counts.get(remote, 0) + 1
         return counts
 
-    def reload(self, error_log: str) -> list[Worker]:
+    def reload(self, error_log: str) -> set[int]:
         """Make the master read its configuration, and see that it did.
 
         Returns:
-            the workers from before, which now leave.
+            process ids of the workers from before, which now leave.
 
         Raises:
-            ScalingError: the master kept the old configuration; with NGINX's own message.
+            RefusedError: the master kept the old configuration; with NGINX's own message.
+            ScalingError: nothing happened in time; what is in force is not known.
         """
         master = self.master()
-        before = self.workers(master)
-        old = {worker.pid for worker in before}
+        old = {worker.pid for worker in self.workers(master)}
         log_size = _size(error_log)
         self._kill(master, signal.SIGHUP)
 
-        def read() -> list[Worker]:
+        def read() -> bool:
             complaint = _complaint(error_log, log_size)
             if complaint:
-                raise ScalingError(f"NGINX refused the reload and keeps the old configuration: {complaint}")
-            return self.workers(master)
+                raise RefusedError(f"NGINX refused the reload and keeps the old configuration: {complaint}")
+            return any(worker.pid not in old for worker in self.workers(master))
 
-        def done(workers: list[Worker]) -> bool:
-            return any(worker.pid not in old for worker in workers) and all(
-                worker.leaving for worker in workers if worker.pid in old
-            )
-
-        _, confirmed = Deadline(CONFIRM_SECONDS).wait_for(read, done, interval=0.02, slowest=0.2)
+        _, confirmed = Deadline(CONFIRM_SECONDS).wait_for(read, bool, interval=0.02, slowest=0.2)
         if not confirmed:
             raise ScalingError(
                 f"NGINX (process {master}) started no new workers within {CONFIRM_SECONDS} s of the reload.",
-                f"Read {error_log}.",
+                f"Read {error_log} and run this again.",
             )
-        return before
+        return old
 
     def _title(self, pid: int) -> str:
         try:

@@ -14,7 +14,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from . import plan
-from .process import Process
+from .process import Process, RefusedError
 from .report import address_of, servers_of
 from .sources import Sources
 from .tree import PENDING, Tree
@@ -78,10 +78,11 @@ class Service:
             due = reload != "never" and (bool(texts) or pending or reload == "always")
             if texts:
                 self._tree.validate(texts)
+            old: set[int] = set()
             if not check_mode:
                 with self._clients_told(settle if due and running else 0):
-                    self._apply(texts, due and running)
-        left = self._drained(changes, wanted, Deadline(seconds)) if running and not check_mode else ([], {})
+                    old = self._apply(texts, due and running)
+        left = self._drained(changes, wanted, old, Deadline(seconds)) if running and not check_mode else ([], {})
         before = _state(change.upstream.servers for change in changes)
         after = _state(change.servers for change in changes)
         names = [change.upstream.name for change in changes]
@@ -122,28 +123,28 @@ class Service:
         except OSError as error:
             raise ScalingError(f"{flag} cannot be written: {error.strerror}.") from error
         finally:
-            with contextlib.suppress(OSError):
-                flag.unlink()
+            _remove(flag)
 
-    def _apply(self, texts: dict[str, str], reload: bool) -> None:
+    def _apply(self, texts: dict[str, str], reload: bool) -> set[int]:
+        """Install and reload; process ids of the workers that leave for it."""
         marker = self._tree.root / PENDING
         if reload:
             marker.touch()
         previous = {path: self._tree.read(Path(path)) for path in texts}
         self._tree.install(texts)
         if not reload:
-            return
+            return set()
         try:
-            self._process.reload(self._error_log)
-        except ScalingError:
+            old = self._process.reload(self._error_log)
+        except RefusedError:
             self._tree.install(previous)  # file and process must agree
+            _remove(marker)
             raise
-        finally:
-            with contextlib.suppress(OSError):
-                marker.unlink()
+        _remove(marker)
+        return old
 
     def _drained(
-        self, changes: list[Change], wanted: list[dict[str, t.Any]], deadline: Deadline
+        self, changes: list[Change], wanted: list[dict[str, t.Any]], leaving: set[int], deadline: Deadline
     ) -> tuple[list[int], dict[str, int]]:
         """Old workers that are still there at the deadline, and their connections to servers that should be empty.
 
@@ -155,7 +156,8 @@ class Service:
             return [], {}
 
         def read() -> list[int]:
-            return [worker.pid for worker in self._process.workers(self._process.master()) if worker.leaving]
+            workers = self._process.workers(self._process.master())
+            return [worker.pid for worker in workers if worker.leaving or worker.pid in leaving]
 
         old, _ = deadline.wait_for(read, lambda pids: not pids, interval=0.05, slowest=0.5)
         counts = self._process.connections(old)
@@ -166,6 +168,11 @@ class Service:
             if server.name in names
         }
         return old, sessions
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _texts(changes: list[Change]) -> dict[str, str]:

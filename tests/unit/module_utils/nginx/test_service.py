@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.process import Worker
+from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.process import RefusedError, Worker
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.service import Service
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.sources import Sources
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.tree import PENDING, Tree
@@ -15,9 +15,9 @@ DRAIN = {"backend": "claims", "name": "app1", "state": "drain"}
 class Process:
     """A master that does as it is told; old workers leave after so many looks."""
 
-    def __init__(self, running=True, looks=2, refuses=""):
+    def __init__(self, running=True, looks=2, refuses="", silent=False):
         self.running, self.looks, self.refuses, self.reloads = running, looks, refuses, 0
-        self.slept = []
+        self.slept, self.silent = [], silent
 
     def master(self):
         return 10 if self.running else 0
@@ -32,7 +32,10 @@ class Process:
     def reload(self, error_log):
         self.reloads += 1
         if self.refuses:
-            raise ScalingError(self.refuses)
+            raise RefusedError(self.refuses)
+        if self.silent:
+            raise ScalingError("no new workers")
+        return {11}
 
 
 class Valid(Tree):
@@ -115,6 +118,16 @@ def test_a_refused_reload_puts_the_files_back(make):
         converge(service, DRAIN)
     assert path.read_text() == before
     assert not (path.parent.parent / PENDING).exists()
+
+
+def test_a_reload_of_which_nothing_is_known_is_done_again_by_the_next_run(make):
+    service, process, path = make(silent=True)
+    with pytest.raises(ScalingError, match="no new workers"):
+        converge(service, DRAIN)
+    assert "state=drain" in path.read_text()
+    process.silent = False
+    result = converge(service, DRAIN)
+    assert not result["changed"] and result["reloaded"]
 
 
 def test_a_run_that_was_cut_off_before_its_reload_is_made_good(make):
