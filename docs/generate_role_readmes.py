@@ -29,14 +29,15 @@ def rows(options: t.Mapping[str, t.Any], prefix: str = "") -> t.Iterator[str]:
         default = "**required**" if option.get("required") else ""
         if "default" in option:
             default = f"`{json.dumps(option['default'], ensure_ascii=False)}`".replace("|", "\\|")
-        choices = f" One of {', '.join(f'`{choice}`' for choice in option['choices'])}." if option.get("choices") else ""
-        yield f"| `{prefix}{name}` | {kind} | {default} | {text(option.get('description'))}{choices} |"
+        choices = "".join(f" `{choice}`" for choice in option.get("choices", ()))
+        about = text(option.get("description")) + (f" One of{choices}." if choices else "")
+        yield f"| `{prefix}{name}` | {kind} | {default} | {about} |"
         yield from rows(option.get("options", {}), f"{prefix}{name}{'[]' if option.get('elements') else ''}.")
 
 
 def readme(role: pathlib.Path) -> str:
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    lines = [f"# {role.name}", "", "<!-- Written by docs/generate_role_readmes.py from meta/argument_specs.yml. -->", ""]
+    lines = [f"# {role.name}", "", "<!-- Written by docs/generate_role_readmes.py; do not edit. -->", ""]
     for entry, spec in specs.items():
         if entry != "main":
             lines += [f"## Entry point `{entry}`", ""]

@@ -13,7 +13,7 @@ stage_lint() {
   run ruff check
   run ruff format --check
   run yamllint --strict .
-  run ansible-lint --offline
+  run ansible-lint --offline --nocolor
   run antsibull-changelog lint
   run antsibull-docs lint-collection-docs --plugin-docs --disallow-unknown-collection-refs --skip-rstcheck "$HS_STATE/collections/ansible_collections/horizontal/scaling"
   run python docs/generate_role_readmes.py --check
