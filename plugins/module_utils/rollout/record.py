@@ -8,6 +8,7 @@ A function that changes a record returns a new one and raises ScalingError when 
 from __future__ import annotations
 
 import copy
+import json
 import re
 import typing as t
 from datetime import datetime, timezone
@@ -65,24 +66,20 @@ def public(record: Record) -> Record:
     return {key: value for key, value in record.items() if key != "token"}
 
 
-def summary(record: Record | None) -> t.Any:
-    """What of a record tells whether something changed: everything but identities and times."""
+def summary(record: Record | None) -> str:
+    """What of a record tells whether something changed, as text: everything but identities and times."""
     if record is None:
-        return None
-    return {
-        "service": record["service"],
-        "version": record["version"],
-        "state": record["state"],
-        "direction": record["direction"],
-        "owner": record["owner"],
-        "fence": record["fence"],
-        "requested": {name: request["by"] for name, request in record["requests"].items()},
-        "reason": record["reason"],
-        "batches": [
-            {"number": batch["number"], "state": batch["state"], "phase": batch["phase"], "evidence": batch["evidence"]}
-            for batch in record["batches"]
-        ],
-    }
+        return ""
+    lines = [
+        f"{record['service']} to {record['version']}: {record['state']}, {record['direction']}",
+        f"held by {record['owner']}, holder number {record['fence']}",
+    ]
+    lines += [f"{name} asked for by {asked['by']}" for name, asked in sorted(record["requests"].items())]
+    lines += [f"reason: {record['reason']}"] if record["reason"] else []
+    for batch in record["batches"]:
+        kept = " " + json.dumps(batch["evidence"], sort_keys=True) if batch["evidence"] else ""
+        lines.append(f"batch {batch['number']}: {batch['state']} {batch['phase']}".rstrip() + kept)
+    return "\n".join(lines) + "\n"
 
 
 def position(record: Record) -> str:
