@@ -160,7 +160,7 @@ rollout:
   returned: success
   type: dict
   contains:
-    id: {description: Identity; starts with the time of its begin., type: str, sample: 20260102T030405Z-1a2b}
+    id: {description: Identity; starts with the time of its begin., type: str, sample: 20260102T030405678Z-1a}
     service: {description: The service., type: str, sample: claims-service}
     strategy: {description: The strategy., type: str, sample: rolling}
     version: {description: The version to reach., type: str, sample: 2.0.0}
@@ -211,7 +211,7 @@ holder:
   description: Who holds the rollout that is open, with C(id), C(owner), C(since), C(updated) and C(at).
   returned: when O(action=begin) is refused for that reason
   type: dict
-  sample: {id: 20260102T030405Z-1a2b, owner: ops@laptop, at: "batch 1 of 3 (draining)"}
+  sample: {id: 20260102T030405678Z-1a, owner: ops@laptop, at: "batch 1 of 3 (draining)"}
 corrupt:
   description: Files of corrupt records.
   returned: when a record is corrupt

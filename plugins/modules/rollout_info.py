@@ -69,7 +69,7 @@ lines:
   elements: dict
   sample:
     - service: claims-service
-      id: 20260102T030405Z-1a2b
+      id: 20260102T030405678Z-1a
       version: 2.0.0
       from: 1.0.0
       state: succeeded

@@ -62,11 +62,7 @@ class Ledger:
 
     def _begin(self, request: dict[str, t.Any]) -> Outcome:
         _check_keep(request["history"])
-        now = self._now()
-        rollout_id = f"{now[:19].replace('-', '').replace(':', '')}Z-{secrets.token_hex(2)}"
-        fresh = records.begin(
-            request["plan"], self._store.service, request["owner"], now, token=_new_token(1), rollout_id=rollout_id
-        )
+        fresh = self._fresh(request)
         if self._check_mode:
             records.allow(self._read(request["discard_corrupt"]), "begin", self._store.service)
             return _outcome(None, fresh, with_token=True)
@@ -74,14 +70,32 @@ class Ledger:
         with self._store.locked():
             before = self._read(request["discard_corrupt"])
             records.allow(before, "begin", self._store.service)
+            fresh = self._fresh(request)  # its identity sorts after whatever held the lock
             if request["discard_corrupt"]:
                 for path in self._store.discard_corrupt():
-                    event = {"time": now, "what": f"begun over a corrupt record, kept as {path}", "by": fresh["owner"]}
+                    event = {
+                        "time": fresh["started"],
+                        "what": f"begun over a corrupt record, kept as {path}",
+                        "by": fresh["owner"],
+                    }
                     fresh["events"].insert(0, event)
             if before:
                 self._store.archive(before, request["history"])
             self._store.write(fresh)
         return _outcome(None, fresh, with_token=True)
+
+    def _fresh(self, request: dict[str, t.Any]) -> Record:
+        """A new record; its identity is its begin to the millisecond, so that names of files sort by time."""
+        now = self._now()
+        digits = "".join(letter for letter in now if letter not in "-:.")
+        return records.begin(
+            request["plan"],
+            self._store.service,
+            request["owner"],
+            now,
+            token=_new_token(1),
+            rollout_id=f"{digits}-{secrets.token_hex(1)}",
+        )
 
     def _advance(self, request: dict[str, t.Any]) -> Outcome:
         if request["pause_timeout"] < 0:
