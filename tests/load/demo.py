@@ -37,7 +37,7 @@ def options(arguments: t.Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--downloads", type=int, default=2, help="downloads of 2 s at the same time")
     parser.add_argument("--baseline", type=float, default=8, help="seconds before the rollout")
     parser.add_argument("--after", type=float, default=8, help="seconds after it")
-    parser.add_argument("--limit", type=int, default=420, help="seconds after which the load ends by itself")
+    parser.add_argument("--limit", type=int, default=420, help="seconds after which the playbook is ended")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("-e", "--extra-vars", action="append", default=[], help="passed on to the playbook")
     return parser.parse_args(arguments)
@@ -61,13 +61,12 @@ def run(chosen: argparse.Namespace) -> int:
         base,
         generator.usual_attacks(chosen.rate, chosen.new_connections),
         chosen.build / "load",
-        seconds=chosen.limit,
+        seconds=round(chosen.limit + chosen.baseline + chosen.after + 60),
         long_connections=long if chosen.websockets or chosen.downloads else (),
     )
 
     def operate() -> dict[str, t.Any]:
-        limit = chosen.limit - chosen.baseline - chosen.after
-        return {"command": trial.shown(command), "return_code": trial.run_playbook(command, limit)}
+        return {"command": trial.shown(command), "return_code": trial.run_playbook(command, chosen.limit)}
 
     trial.say(f"Load: {chosen.rate + chosen.new_connections} requests a second from {container} to {base}")
     outcome = trial.under_load(load, operate, chosen.baseline, chosen.after)

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Measures against peers and writes the figures into docs/benchmarks.md: run.sh [haproxy_servers rollout_plan second_run rollout].
+# Use an idle machine: two cores carry the hosts, the load and Ansible. All of it takes about half an hour.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/lab/environment.sh
+source tests/lab/environment.sh
+mkdir -p build/bench
+(($#)) || set -- haproxy_servers rollout_plan second_run rollout
+
+if ! command -v haproxy >/dev/null && [[ " $* " == *" haproxy_servers "* ]]; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null
+fi
+if [[ " $* " == *" rollout "* || " $* " == *" second_run "* ]]; then
+  python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
+  tests/lab/build_vegeta.sh
+fi
+
+for name in "$@"; do
+  began=$SECONDS
+  printf '\033[1m==>\033[0m %s\n' "$name"
+  python "tests/bench/$name.py" >"build/bench/$name.json.part"
+  mv "build/bench/$name.json.part" "build/bench/$name.json"
+  printf '    %d s\n' $((SECONDS - began))
+  python tests/bench/write_docs.py "build/bench/$name.json"
+done

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put measured figures into docs/benchmarks.md: write_docs.py FIGURES.json …; each replaces its own section only."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import time
+import typing as t
+
+import lab
+
+import trial  # isort: skip
+
+PAGE = lab.ROOT / "docs/benchmarks.md"
+Figures = t.Dict[str, t.Any]
+
+
+def table(heads: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> str:
+    """A table in Markdown; all columns but the first to the right."""
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in rows]
+    return "\n".join(lines)
+
+
+def servers(figures: Figures) -> str:
+    rows = [
+        (f"`{name}`", f"{median['drain_seconds']:.2f}", f"{median['enable_seconds']:.2f}", f"{median['seconds']:.2f}")
+        for name, median in figures["median"].items()
+    ]
+    return (
+        f"Drain and re-enable {figures['servers']} servers of a real HAProxy {figures['haproxy']}, median of "
+        f"{figures['rounds']} rounds in turns; seconds of the tasks alone.\n\n"
+        + table(["", "drain, s", "enable, s", "both, s"], rows)
+        + f"\n\nThat is {figures['ratio']} times as fast (wanted: {figures['target']}); with Ansible's own start "
+        f"{figures['ratio_with_start_of_ansible']} times."
+    )
+
+
+def plans(figures: Figures) -> str:
+    rows = [
+        (
+            f"{row['hosts']:,}",
+            row["batch_sizes"],
+            f"{row['batches']:,}",
+            f"{row['plan_seconds']:.3f}",
+            f"{row['module_seconds']:.2f}",
+        )
+        for row in figures["figures"]
+    ]
+    return f"Median of {figures['repeats']} runs; the last column is the module in a process of its own.\n\n" + table(
+        ["hosts", "batch sizes", "batches", "plan, s", "module, s"], rows
+    )
+
+
+def second_run(figures: Figures) -> str:
+    sides = figures["sides"]
+    rows = [
+        (
+            name,
+            f"{side['seconds']:.1f}",
+            ", ".join(f"{value:.1f}" for value in side["runs_seconds"]),
+            side["tasks"],
+            side["task_runs"],
+            f"{side['first_run_seconds']:.0f}",
+        )
+        for name, side in sides.items()
+    ]
+    mine = next(iter(sides.values()))
+    slowest = [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in mine["slowest"]]
+    outside = mine["seconds"] - mine["in_tasks_seconds"]
+    return (
+        f"Second run on {figures['hosts']} hosts that changes nothing; both sides in turns, median. The peer is "
+        "`tests/bench/peers/site.yml`.\n\n"
+        + table(["", "second run, s", "all runs, s", "tasks", "tasks × hosts", "first run, s"], rows)
+        + f"\n\nOurs takes {figures['ratio']:.2f} of the peer's time with {figures['task_ratio']:.2f} of its tasks "
+        f"(wanted: a third).\n\nWhere its time goes ({mine['in_tasks_seconds']:.1f} s in tasks, {outside:.1f} s in "
+        "Ansible's start and between them):\n\n" + table(["task", "hosts", "seconds"], slowest)
+    )
+
+
+CASES = {
+    "good": "A good version, and a service that stops gracefully. Rollouts there and back as long as the load goes on.",
+    "abrupt": "The same, but the service is cut off at once when it is stopped (`KillSignal=SIGKILL`).",
+    "bad": "One rollout of a version that answers `/health` but fails a fifth of its other requests.",
+}
+
+
+def rollout(figures: Figures) -> str:
+    parts = [
+        f"{figures['rate']} requests a second on kept connections and {figures['new_connections']} on a new one each, "
+        "through the shared address. Only requests that were due while the operation ran are counted. The bound holds "
+        "with 95 % confidence. Downloads of 2 s run beside them.\n"
+    ]
+    for case, methods in figures["cases"].items():
+        rows = [_rollout_row(name, found) for name, found in methods.items()]
+        heads = [
+            "",
+            "requests",
+            "failed",
+            "at most, in a million",
+            "downloads cut",
+            "p50",
+            "p99",
+            "rollouts",
+            "s each",
+            "ends with",
+        ]
+        parts.append(f"{CASES[case]}\n\n{table(heads, rows)}\n")
+    return "\n".join(parts).rstrip()
+
+
+def _rollout_row(name: str, found: Figures) -> list[str]:
+    return [
+        name,
+        f"{found['requests']:,}",
+        f"**{found['failed']:,}**",
+        f"{found['failed_share_bound_95'] * 1e6:,.0f}",
+        f"{found['long_connections_cut']} of {found['long_connections']}",
+        f"{found['p50_ms']} ms",
+        f"{found['p99_ms']} ms",
+        str(found["rollouts"]),
+        str(found["rollout_seconds"]),
+        ", ".join(found["versions_left"]),
+    ]
+
+
+SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
+    "rollout": ("Failed requests during a rollout", rollout),
+    "haproxy_servers": ("Drain and re-enable servers", servers),
+    "second_run": ("Second run of the platform", second_run),
+    "rollout_plan": ("Plan of a rollout", plans),
+}
+HEAD = """# Benchmarks
+
+Measured side by side in one run per section, by the scripts in `tests/bench`. `make bench` repeats all of it (about half
+an hour on an idle machine); `tests/bench/run.sh NAME` repeats one section, and writes it here. Ratios travel to other
+machines better than seconds do.
+"""
+
+
+def marked(name: str, content: str) -> str:
+    return f"<!-- begin {name} -->\n{content}\n<!-- end {name} -->"
+
+
+def place(page: str, name: str, content: str) -> str:
+    """The page with the section of that name replaced, or put at its end."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    if begin not in page:
+        return f"{page.rstrip()}\n\n{marked(name, content)}\n"
+    before, rest = page.split(begin, 1)
+    return before + marked(name, content) + rest.split(end, 1)[1]
+
+
+def section(figures: Figures) -> str:
+    title, write = SECTIONS[figures["benchmark"]]
+    machine = figures.get("machine") or trial.machine()
+    measured = figures.get("measured") or time.strftime("%Y-%m-%d", time.gmtime())
+    where = ", ".join(f"{name} {value}" for name, value in machine.items())
+    again = f"Measured {measured}: {where}. Again: `tests/bench/run.sh {figures['benchmark']}`."
+    return f"## {title}\n\n{write(figures)}\n\n{again}"
+
+
+def main() -> None:
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else HEAD
+    for name in sys.argv[1:]:
+        figures = json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
+        page = place(page, figures["benchmark"], section(figures))
+    PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
