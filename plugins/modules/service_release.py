@@ -81,13 +81,18 @@ options:
       - Without it the unit's own C(TimeoutStopSec) decides, after which systemd kills.
     type: float
   start_timeout:
-    description: Seconds until the unit must be active.
+    description: Seconds until the unit must be active, and listen on O(port).
     type: float
     default: 60
+  port:
+    description:
+      - TCP port that the service listens on, on whatever address, when it has started. V(0) does not look.
+    type: int
+    default: 0
   settle:
     description:
-      - Seconds that the unit must stay active after its start. Not used for C(Type=notify), where the service
-        itself says when it is ready.
+      - Seconds that the unit must stay active after its start, to notice one that ends at once.
+      - Not used with O(port) and for C(Type=notify), which tell more.
     type: float
     default: 1
   keep:
@@ -179,7 +184,7 @@ stop:
   type: dict
   sample: {seconds: 0.42, result: graceful, exit_status: 0}
 start_seconds:
-  description: Seconds until the unit was active, or until it was clear that it would not be.
+  description: Seconds until the unit was active and listened, or until it was clear that it would not be.
   returned: success, and when the version does not run
   type: float
   sample: 0.11
@@ -226,6 +231,7 @@ def main() -> None:
             "enabled": {"type": "bool", "default": True},
             "stop_timeout": {"type": "float"},
             "start_timeout": {"type": "float", "default": 60},
+            "port": {"type": "int", "default": 0},
             "settle": {"type": "float", "default": 1},
             "keep": {"type": "int", "default": 3},
         },

@@ -8,9 +8,10 @@ import re
 
 MASK = "********"
 SHORTEST = 6  # shorter words would mask half of a message
+NAMED = r"[\w.-]*(?:password|passwd|secret|token|api[_-]?key|private[_-]?key|credential)[\w.-]*"
+# As in name=value, "name": "value" and, at the beginning of a line, name: value.
 ASSIGNED = re.compile(
-    r"(?i)([\w.-]*(?:password|passwd|secret|token|api[_-]?key|private[_-]?key|credential)[\w.-]*[\"']?\s*[=:]\s*)"
-    r"(\"[^\"]*\"|'[^']*'|[^\s,;&}]+)"
+    rf"(?im)({NAMED}[\"']?\s*=\s*|[\"']{NAMED}[\"']\s*:\s*|^\s*{NAMED}:\s+)(\"[^\"]*\"|'[^']*'|[^\s,;&}}]+)"
 )
 IN_ADDRESS = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(@)")
 

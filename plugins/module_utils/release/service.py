@@ -130,7 +130,9 @@ class Service:
         if found.unit.get("NeedDaemonReload") == "yes":
             self._unit.reload_manager()
         try:
-            self._start_seconds = self._unit.start(self._params["start_timeout"], self._params["settle"])
+            self._start_seconds = self._unit.start(
+                self._params["start_timeout"], self._params["settle"], self._params["port"]
+            )
         except ScalingError as error:
             raise ScalingError(
                 f"Version {plan.start} of {self._params['name']} does not run: {error}",

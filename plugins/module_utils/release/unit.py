@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import time
 import typing as t
+from pathlib import Path
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import Runner, run_bounded
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
@@ -22,6 +23,7 @@ KILL_SECONDS = 10
 UNBOUNDED_STOP_SECONDS = 90  # where the unit itself waits for ever
 STOP_PHASES, STOP_MARGIN_SECONDS = 4, 5  # systemd bounds hooks, signal, kill and clean-up one by one
 JOURNAL_LINES = 20
+LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 KILLED, SIGKILL = "2", "9"  # ExecMainCode (CLD_KILLED) and its status
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800, "month": 2629800, "y": 31557600}
 
@@ -33,6 +35,24 @@ def span(text: str) -> float | None:
     return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|min|month|[shdwy])", text))
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a TCP port is listened on in the network of a process, on whatever address."""
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        if listening(lines, port):
+            return True
+    return False
+
+
+def listening(lines: list[str], port: int) -> bool:
+    """Whether the kernel's table of sockets has one that listens on a port."""
+    columns = (line.split() for line in lines)
+    return any(len(each) > 3 and each[3] == LISTEN and int(each[1].split(":")[1], 16) == port for each in columns)
+
+
 class Unit:
     """A service unit.
 
@@ -40,14 +60,20 @@ class Unit:
         name: with its suffix, ``claims-service.service``.
         run: starts systemctl and journalctl; replaced in unit tests.
         deadline: makes the deadlines of waits; replaced in unit tests.
+        listens: whether somebody listens on a port where a process lives; replaced in unit tests.
     """
 
     def __init__(
-        self, name: str, run: Runner = run_bounded, deadline: t.Callable[[float], Deadline] = Deadline
+        self,
+        name: str,
+        run: Runner = run_bounded,
+        deadline: t.Callable[[float], Deadline] = Deadline,
+        listens: t.Callable[[int, int], bool] = listens,
     ) -> None:
         self.name = name if "." in name else f"{name}.service"
         self._run = run
         self._deadline = deadline
+        self._listens = listens
 
     def show(self) -> dict[str, str]:
         """The unit's properties. A unit that does not exist has ``LoadState`` ``not-found``."""
@@ -95,15 +121,15 @@ class Unit:
             "exit_status": int(after["ExecMainStatus"] or 0),
         }
 
-    def start(self, seconds: float, settle: float) -> float:
+    def start(self, seconds: float, settle: float, port: int = 0) -> float:
         """Start the unit and see that it stays up.
 
         Args:
-            seconds: to wait until it is active.
-            settle: seconds that it must then stay up, for services that do not say themselves when they are ready.
+            seconds: to wait until it is active and listens on ``port``, if there is one.
+            settle: seconds that it must stay up where neither a port nor the service itself says when it is ready.
 
         Returns:
-            The seconds until it was active.
+            The seconds until it was there.
 
         Raises:
             ScalingError: with the last lines of its journal in ``journal``.
@@ -113,17 +139,21 @@ class Unit:
         self._systemctl("start", "--no-block", self.name)
         limit = self._deadline(seconds)
         try:
-            state, up = limit.wait_for(self._starting, lambda state: state["ActiveState"] == "active", 0.05, 0.25)
+            state, up = limit.wait_for(self._starting, lambda state: self._ready(state, port), 0.05, 0.25)
             if not up:
-                raise ScalingError(f"{self.name} is still {state['ActiveState']} after {seconds:g} s.")
+                lacks = f"and does not listen on port {port} " if state["ActiveState"] == "active" else ""
+                raise ScalingError(f"{self.name} is still {state['ActiveState']} {lacks}after {seconds:g} s.")
             took = limit.elapsed
-            if state["Type"] not in ("notify", "notify-reload", "oneshot"):
+            if not port and state["Type"] not in ("notify", "notify-reload", "oneshot"):
                 self._deadline(settle).wait_for(self._starting, lambda state: False, 0.1, 0.25)
         except ScalingError as error:
             lines = self.journal(since)
             told = f" Its journal ends with: {' | '.join(lines[-5:])}" if lines else ""
             raise ScalingError(str(error) + told, start_seconds=round(limit.elapsed, 2), journal=lines) from error
         return round(took, 2)
+
+    def _ready(self, state: dict[str, str], port: int) -> bool:
+        return state["ActiveState"] == "active" and (not port or self._listens(int(state["MainPID"] or 0), port))
 
     def _starting(self) -> dict[str, str]:
         """The state; raises when the start can no longer succeed."""

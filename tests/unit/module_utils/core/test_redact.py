@@ -24,6 +24,8 @@ def test_short_words_stay_readable():
             "connect postgresql://claims:********@db/claims failed",
         ),
         ("Address already in use", "Address already in use"),
+        ("password: hunter2", "password: ********"),
+        ("cannot open /run/db_password: Permission denied", "cannot open /run/db_password: Permission denied"),
     ],
 )
 def test_named_secrets_are_hidden(text, hidden):

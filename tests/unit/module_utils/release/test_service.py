@@ -90,6 +90,7 @@ def task(tmp_path, store, systemd):
             "stop_timeout": None,
             "start_timeout": 5,
             "settle": 0,
+            "port": 0,
             "keep": 3,
         }
         params.update(options)

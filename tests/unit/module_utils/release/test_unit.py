@@ -5,7 +5,7 @@ import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit, span
+from ansible_collections.horizontal.scaling.plugins.module_utils.release.unit import Unit, listening, span
 
 # As `systemctl show` of systemd 252 prints a service that runs.
 RUNNING = {
@@ -75,9 +75,9 @@ class Systemd:
         return 0, self.journal if "--quiet" in words else ""
 
 
-def unit(systemd):
+def unit(systemd, listens=None):
     time = Time()
-    return Unit("claims", systemd.run, lambda seconds: Deadline(seconds, time.clock, time.sleep))
+    return Unit("claims", systemd.run, lambda seconds: Deadline(seconds, time.clock, time.sleep), listens)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,35 @@ def test_starts_that_fail_say_why_and_end_early(states, reason):
 def test_notify_needs_no_settling():
     systemd = Systemd(dict(RUNNING, Type="notify"), AGAIN)
     assert unit(systemd).start(10, 60) == 0.0
+
+
+# As /proc/net/tcp has them: 0.0.0.0:8080 listening, a connection to it, 127.0.0.1:25 listening.
+SOCKETS = """\
+   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   998        0 66502 1 0 100 0 0 10 0
+   1: 0100007F:1F91 0100007F:C350 01 00000000:00000000 00:00000000 00000000   998        0 66503 1 0 20 4 30 10 -1
+   2: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 66504 1 0 100 0 0 10 0
+""".splitlines()
+
+
+@pytest.mark.parametrize(("port", "there"), [(8080, True), (8081, False), (25, True), (50000, False)])
+def test_listening_sockets(port, there):
+    assert listening(SOCKETS, port) is there
+
+
+def test_a_start_is_complete_when_the_port_is_there():
+    systemd, answers = Systemd(RUNNING), [False, False, True]
+    started = unit(systemd, lambda pid, port: (pid, port) == (2828, 8080) and answers.pop(0)).start(10, 60, 8080)
+    assert 0 < started < 1
+
+
+def test_a_crash_before_the_port_is_there_is_noticed():
+    with pytest.raises(ScalingError, match="waits for its restart"):
+        unit(Systemd(RUNNING, RUNNING, RUNNING, CRASHED), lambda pid, port: False).start(60, 0, 8080)
+
+
+def test_a_port_that_never_comes():
+    with pytest.raises(ScalingError, match="still active and does not listen on port 8080 after 5 s"):
+        unit(Systemd(RUNNING), lambda pid, port: False).start(5, 0, 8080)
 
 
 def test_errors_of_systemctl_are_errors():
