@@ -135,7 +135,7 @@ SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
 }
 HEAD = """# Benchmarks
 
-Measured side by side in one run per section, by the scripts in `tests/bench`. `make bench` repeats all of it (about half
+Measured side by side in one run per section, by the scripts in `tests/bench`. `make bench` repeats all of it (half
 an hour on an idle machine); `tests/bench/run.sh NAME` repeats one section, and writes it here. Ratios travel to other
 machines better than seconds do.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A platform in the lab (LAB_NAME, inventories/lab, `site` has run), load against it, and playbooks as a user runs them."""
+"""A platform in the lab (`site` has run there), load against it, and playbooks as a user runs them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ class Run:
 
     code: int
     output: str
+
+
+def output_of(*words: str) -> str:
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 class Platform:
