@@ -11,7 +11,7 @@ copy=$folder/source
 mkdir "$copy"
 git ls-files -z | tar --null --files-from - -cf - | tar -xf - -C "$copy"
 ansible-galaxy collection build "$copy" --output-path "$folder"
-ansible-galaxy collection install "$folder"/horizontal-scaling-*.tar.gz --no-deps -p "$folder/installed"
+ANSIBLE_COLLECTIONS_PATH=$folder/installed ansible-galaxy collection install "$folder"/horizontal-scaling-*.tar.gz --no-deps -p "$folder/installed"
 
 # Tests and the lab stay out of the artifact.
 installed=$folder/installed/ansible_collections/horizontal/scaling
