@@ -8,9 +8,9 @@ import re
 import socket
 import subprocess
 import typing as t
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+from ansible.module_utils.urls import open_url
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
@@ -115,9 +115,9 @@ def version_of(binary: str) -> str:
 def status_of(url: str) -> dict[str, int]:
     """The numbers of stub_status; empty when nothing answers there."""
     try:
-        with urllib.request.urlopen(url, timeout=STATUS_SECONDS) as answer:
+        with open_url(url, timeout=STATUS_SECONDS, use_proxy=False) as answer:
             return parse_status(answer.read().decode(errors="replace"))
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError):
         return {}
 
 
