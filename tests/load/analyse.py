@@ -31,7 +31,8 @@ class Operation:
     Attributes:
         started, ended: the whole operation as a person sees it, with what it does before anything is touched.
         before, target: the versions it goes between; empty: any. During it both may answer, before it only `before`.
-        after: the version that alone may answer once it has settled: the target, or `before` when it went back.
+        after: the version that alone may answer once it has settled: the target, or `before` when it went back; empty
+            when it has not come to an end.
         settled: from when on; 0: from `ended` on.
     """
 
@@ -89,7 +90,7 @@ def wrong_versions(rows: t.Sequence[Row], operation: Operation) -> list[Row]:
         if row.outcome != OK:
             continue
         allowed = {operation.before} if row.intended < started else both
-        if row.intended > settled:
+        if operation.after and row.intended > settled:
             allowed = {operation.after}
         if row.version not in allowed:
             wrong.append(row)
@@ -276,13 +277,13 @@ def operation_from(record: dict[str, t.Any], run: dict[str, t.Any]) -> Operation
         name: results.nanoseconds(record[name]) / SECOND if record.get(name) else 0.0
         for name in ("started", "finished")
     }
-    went_through = record.get("state") == "succeeded"
+    reached = {"succeeded": "version", "running": "", "paused": ""}.get(record.get("state", ""), "from")
     return Operation(
         started=run.get("started") or seconds["started"],
         ended=run.get("ended") or seconds["finished"],
         before=record.get("from", ""),
         target=record.get("version", ""),
-        after=record.get("version" if went_through else "from", ""),
+        after=record.get(reached, ""),
         settled=seconds["finished"],
     )
 

@@ -171,7 +171,14 @@ def test_operation_from_the_record_of_the_ledger():
     }
     assert analyse.operation_from(record, {"started": 10, "ended": 20}) == OPERATION
     assert analyse.operation_from({**record, "state": "failed"}, {}) == Operation(12, 19, "1.0.0", "2.0.0", "1.0.0", 19)
+    assert analyse.operation_from({**record, "state": "paused"}, {}).after == ""
     assert analyse.operation_from({}, {}) is None
+
+
+@pytest.mark.parametrize(("version", "wrong"), [("1.0.0", 0), ("2.0.0", 0), ("3.0.0", 1)])
+def test_both_versions_may_answer_while_a_rollout_is_open(version, wrong):
+    operation = Operation(10, 20, before="1.0.0", target="2.0.0")
+    assert analyse.analyse([row(25, version=version)], operation)["wrong_version"] == wrong
 
 
 def test_the_verdict_is_plain_json():
