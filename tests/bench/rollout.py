@@ -72,6 +72,7 @@ class Case:
             "p99_before_ms": verdict["phases"]["before"]["p99_ms"],
             "longest_gap_ms": verdict["longest_gap"]["ms"],
             "generator_lag_p99_ms": verdict["generator_lag"]["p99_ms"],
+            "processor_busy": outcome["processor_busy"],
             "rollouts": len(self.seconds),
             "rollout_seconds": round(statistics.median(self.seconds), 1),
             "codes": self.codes,

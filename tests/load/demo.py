@@ -81,7 +81,7 @@ def finish(build: pathlib.Path, folder: pathlib.Path, record: dict[str, t.Any], 
     (folder / "record.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (build / "verdict.json").write_text(json.dumps(verdict, indent=2) + "\n", encoding="utf-8")
     (build / "report.html").write_text(report.page(verdict, record, outcome), encoding="utf-8")
-    print(f"\n{summary.table(verdict, record)}\nReport: {build / 'report.html'}")
+    print(f"\n{summary.table(verdict, record, outcome)}\nReport: {build / 'report.html'}")
     if outcome["return_code"]:
         print(f"The playbook ended with code {outcome['return_code']}.")
     return 0 if verdict["verdict"] == "passed" and not outcome["return_code"] else 1

@@ -33,6 +33,12 @@ def seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} s"
 
 
+def processor(run: Json) -> str:
+    """How busy the machine was; empty when nobody looked."""
+    busy = [f"{share:.0%} {name}" for name, share in (run.get("processor_busy") or {}).items() if share is not None]
+    return f"Processors of the machine busy: {', '.join(busy)}." if busy else ""
+
+
 def page(verdict: Json, record: Json, run: Json) -> str:
     """The report.
 

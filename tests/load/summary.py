@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rollout under load as a short table for a terminal: summary.py VERDICT RECORD."""
+"""A rollout under load as a short table for a terminal: summary.py VERDICT RECORD [RUN]."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import sys
 import typing as t
 
 from batches import PHASES, batches, evidence_text
-from report import milliseconds, seconds
+from report import milliseconds, processor, seconds
 
 Json = t.Dict[str, t.Any]
 
 
-def table(verdict: Json, record: Json) -> str:
+def table(verdict: Json, record: Json, run: Json | None = None) -> str:
     """Requests before, during and after; seconds of each batch; the record; the verdict last."""
     blocks = [_requests(verdict)]
+    busy = processor(run or {})
+    if busy:
+        blocks[0] += f"\n  {busy}"
     if record:
         blocks += [_batches(record), _record(record)]
     blocks.append(f"{'PASSED' if verdict['verdict'] == 'passed' else verdict['verdict'].upper()}: {verdict['reason']}")
@@ -72,8 +75,8 @@ def _record(record: Json) -> str:
 
 
 def main() -> None:
-    verdict, record = (json.loads(pathlib.Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:3])
-    sys.stdout.write(table(verdict, record))
+    documents = [json.loads(pathlib.Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:4]]
+    sys.stdout.write(table(*documents))
 
 
 if __name__ == "__main__":

@@ -78,20 +78,37 @@ def under_load(
         Refused: the load ended before the operation did.
     """
     with load:
+        idle = [_idle()]
         time.sleep(baseline)
+        idle.append(_idle())
         if not load.running():
             raise Refused(f"The load did not start; see the logs in {load.folder}.")
         say(f"{load.sent():,} requests answered so far; starting the operation")
         started = time.time()
         values = operate()
         ended = time.time()
+        idle.append(_idle())
         time.sleep(after)
         complete = load.running()
-    run = {"started": started, "ended": ended, "machine": machine(), **values}
+    busy = {"before": _busy(idle[0], idle[1]), "during": _busy(idle[1], idle[2])}
+    run = {"started": started, "ended": ended, "machine": machine(), "processor_busy": busy, **values}
     (load.folder / "run.json").write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
     if not complete:
         raise Refused(f"The load of {load.seconds} s ended before the operation of {ended - started:.0f} s did.")
     return run
+
+
+def _idle() -> tuple[int, int]:
+    """Time that the machine's processors were idle, and all their time, in ticks since the boot."""
+    fields = next((line.split()[1:9] for line in _lines("/proc/stat") if line.startswith("cpu ")), [])
+    ticks = [int(field) for field in fields]
+    return (ticks[3] + ticks[4], sum(ticks)) if ticks else (0, 0)
+
+
+def _busy(earlier: tuple[int, int], later: tuple[int, int]) -> float | None:
+    """Share of the time in which the processors were busy; near 1 the machine, not the service, sets the latencies."""
+    whole = later[1] - earlier[1]
+    return round(1 - (later[0] - earlier[0]) / whole, 2) if whole else None
 
 
 def shown(command: t.Sequence[str]) -> str:

@@ -52,3 +52,8 @@ def test_rollouts_are_found_in_the_output_of_a_playbook():
 
 def test_the_machine_is_described():
     assert {"system", "cores", "processor", "memory", "kernel"} <= set(trial.machine())
+
+
+def test_how_busy_the_processors_were():
+    assert trial._busy((100, 200), (150, 400)) == 0.75
+    assert trial._busy((0, 0), (0, 0)) is None

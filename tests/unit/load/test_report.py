@@ -201,7 +201,8 @@ def test_latencies_for_people(value, text):
 
 
 def test_the_table_ends_with_the_verdict():
-    lines = summary.table(verdict(1), RECORD).splitlines()
+    lines = summary.table(verdict(1), RECORD, {"processor_busy": {"before": 0.5, "during": 0.934}}).splitlines()
+    assert "  Processors of the machine busy: 50% before, 93% during." in lines
     assert lines[-1] == f"FAILED: 5 of 500 requests failed: 5 {results.LABELS['reset']}."
     assert any(line.split() == ["1", "app1", "done", "2.0", "s", "1.5", "s", "6.5", "s", "10.0", "s"] for line in lines)
     assert any("20261123-1" in line for line in lines)
