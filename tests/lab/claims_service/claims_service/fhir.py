@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import typing as t
 
 STATUSES = ("active", "cancelled", "draft", "entered-in-error")
 USES = ("claim", "preauthorization", "predetermination")
-DATE_TIME = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2}))?)?)?")
+DATE_TIME = re.compile(
+    r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])"
+    r"(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d))?)?)?"
+)
+CURRENCY = re.compile(r"[A-Z]{3}")
+PATIENTS = ("Patient",)
+PROVIDERS = ("Practitioner", "PractitionerRole", "Organization")
+COVERAGES = ("Coverage",)
 
 Issue = t.Tuple[str, str]
 
@@ -24,9 +32,9 @@ def validate(claim: t.Any) -> list[Issue]:
     _code(claim, "use", USES, issues)
     _concept(claim, "type", issues)
     _concept(claim, "priority", issues)
-    _reference(claim, "patient", issues)
-    _reference(claim, "provider", issues)
-    if not isinstance(claim.get("created"), str) or not DATE_TIME.fullmatch(claim["created"]):
+    _reference("Claim.patient", claim.get("patient"), PATIENTS, issues)
+    _reference("Claim.provider", claim.get("provider"), PROVIDERS, issues)
+    if not _is_date_time(claim.get("created")):
         issues.append(("Claim.created", "must be a dateTime such as 2026-01-31 or 2026-01-31T12:00:00Z"))
     _insurance(claim, issues)
     _items(claim.get("item", []), issues)
@@ -44,22 +52,49 @@ def operation_outcome(issues: t.Sequence[Issue]) -> dict[str, t.Any]:
     }
 
 
+def _is_date_time(value: t.Any) -> bool:
+    if not isinstance(value, str) or not DATE_TIME.fullmatch(value):
+        return False
+    try:
+        # A year or a month alone is a date too; the rest must be a day that exists.
+        datetime.date.fromisoformat((value + "-01-01"[len(value) - 4 :])[:10] if len(value) < 10 else value[:10])
+    except ValueError:
+        return False
+    return True
+
+
 def _code(claim: dict, name: str, allowed: t.Sequence[str], issues: list[Issue]) -> None:
-    if claim.get(name) not in allowed:
+    value = claim.get(name)
+    if not isinstance(value, str) or value not in allowed:
         issues.append((f"Claim.{name}", f"must be one of {', '.join(allowed)}"))
 
 
 def _concept(claim: dict, name: str, issues: list[Issue]) -> None:
-    concept = claim.get(name)
-    codings = concept.get("coding") if isinstance(concept, dict) else None
-    if not isinstance(codings, list) or not any(isinstance(coding, dict) and coding.get("code") for coding in codings):
+    if not _is_concept(claim.get(name)):
         issues.append((f"Claim.{name}", "must be a CodeableConcept with at least one coding that has a code"))
 
 
-def _reference(claim: dict, name: str, issues: list[Issue]) -> None:
-    reference = claim.get(name)
-    if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str) or not reference["reference"]:
-        issues.append((f"Claim.{name}", "must be a Reference with a reference such as Patient/1"))
+def _is_concept(concept: t.Any) -> bool:
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    return isinstance(codings, list) and any(_has_code(coding) for coding in codings)
+
+
+def _has_code(coding: t.Any) -> bool:
+    return isinstance(coding, dict) and isinstance(coding.get("code"), str) and bool(coding["code"].strip())
+
+
+def _reference(path: str, reference: t.Any, types: t.Sequence[str], issues: list[Issue]) -> None:
+    """A reference in the relative form TYPE/ID, or an absolute one, whose target cannot be judged from here."""
+    target = reference.get("reference") if isinstance(reference, dict) else None
+    absolute = isinstance(target, str) and target.startswith(("http://", "https://", "urn:"))
+    kind, slash, identity = target.partition("/") if isinstance(target, str) else ("", "", "")
+    if not absolute and not (kind in types and slash and identity):
+        issues.append((path, f"must be a Reference to {' or '.join(types)}, such as {types[0]}/1"))
+
+
+def _positive(value: t.Any) -> bool:
+    # JSON's true is an int to Python.
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _insurance(claim: dict, issues: list[Issue]) -> None:
@@ -69,12 +104,14 @@ def _insurance(claim: dict, issues: list[Issue]) -> None:
         return
     for index, entry in enumerate(insurance):
         path = f"Claim.insurance[{index}]"
-        if not isinstance(entry, dict) or not isinstance(entry.get("sequence"), int) or entry["sequence"] < 1:
+        if not isinstance(entry, dict):
+            issues.append((path, "must be an object"))
+            continue
+        if not _positive(entry.get("sequence")):
             issues.append((f"{path}.sequence", "must be a positive integer"))
-        elif not isinstance(entry.get("focal"), bool):
+        if not isinstance(entry.get("focal"), bool):
             issues.append((f"{path}.focal", "must be true or false"))
-        elif not isinstance(entry.get("coverage"), dict):
-            issues.append((f"{path}.coverage", "must be a Reference"))
+        _reference(f"{path}.coverage", entry.get("coverage"), COVERAGES, issues)
 
 
 def _items(items: t.Any, issues: list[Issue]) -> None:
@@ -85,10 +122,19 @@ def _items(items: t.Any, issues: list[Issue]) -> None:
     for index, item in enumerate(items):
         path = f"Claim.item[{index}]"
         sequence = item.get("sequence") if isinstance(item, dict) else None
-        if not isinstance(sequence, int) or sequence < 1 or sequence in seen:
+        if not _positive(sequence) or sequence in seen:
             issues.append((f"{path}.sequence", "must be a positive integer of its own"))
             continue
         seen.add(sequence)
-        net = item.get("net")
-        if net is not None and not (isinstance(net, dict) and isinstance(net.get("value"), (int, float))):
-            issues.append((f"{path}.net", "must be Money with a value"))
+        if "productOrService" in item and not _is_concept(item["productOrService"]):
+            issues.append((f"{path}.productOrService", "must be a CodeableConcept with a coding that has a code"))
+        if "net" in item:
+            _money(f"{path}.net", item["net"], issues)
+
+
+def _money(path: str, money: t.Any, issues: list[Issue]) -> None:
+    value = money.get("value") if isinstance(money, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        issues.append((path, "must be Money with a value"))
+    elif "currency" in money and not (isinstance(money["currency"], str) and CURRENCY.fullmatch(money["currency"])):
+        issues.append((f"{path}.currency", "must be a currency of ISO 4217 such as EUR"))

@@ -16,7 +16,7 @@ import typing as t
 import uuid
 
 import prometheus_client
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from . import fhir
 from .settings import Settings, read
@@ -66,8 +66,10 @@ class Service:
     async def _mark(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Service-Version"] = self.settings.version
         response.headers["X-Service-Host"] = socket.gethostname()
-        # A kept-alive connection ends with its answer once the service stops, so no request meets a closed door.
-        if self.stopping.is_set():
+        # A kept-alive connection ends with its answer once the service stops, so no request meets a closed door. The
+        # header is written out: aiohttp has chosen its own before it comes here.
+        if self.stopping.is_set() and not isinstance(response, web.WebSocketResponse):
+            response.headers["Connection"] = "close"
             response.force_close()
 
     @web.middleware
@@ -164,29 +166,45 @@ class Service:
             async for message in websocket:
                 if message.type == WSMsgType.TEXT:
                     await websocket.send_str(message.data)
+            # aiohttp 3.8 leaves its loop before it has sent the code that close() was given.
+            if self.stopping.is_set():
+                await websocket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping")
         finally:
             self.sockets.discard(websocket)
         return websocket
 
     async def _close_sockets(self) -> None:
-        await asyncio.gather(*(websocket.close(code=1001, message=b"stopping") for websocket in list(self.sockets)))
+        await asyncio.gather(
+            *(websocket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping") for websocket in list(self.sockets))
+        )
 
     async def run(self) -> None:
         runner = web.AppRunner(self.application(), access_log=None, keepalive_timeout=75)
         await runner.setup()
-        site = web.TCPSite(runner, self.settings.host, self.settings.port, backlog=1024)
-        await site.start()
         loop = asyncio.get_running_loop()
+        # Not aiohttp's TCPSite: stopping that also cuts the connections that have a request coming in.
+        listener = await loop.create_server(runner.server, self.settings.host, self.settings.port, backlog=1024)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop, signal.Signals(number).name)
         log("started", version=self.settings.version, port=self.settings.port, pid=os.getpid())
         await self.stopping.wait()
-        await site.stop()
-        for hook in self.hooks:
-            await hook()
-        cut = await self._finish()
+        deadline = time.monotonic() + self.settings.shutdown_timeout_s
+        listener.close()
+        await self._run_hooks(deadline)
+        cut = await self._finish(deadline)
+        # What was answered may still be on its way; an idle connection ends at once.
+        getattr(runner.server, "pre_shutdown", lambda: None)()  # aiohttp 3.9 and later
+        await runner.server.shutdown(max(0.1, deadline - time.monotonic()))
         await runner.cleanup()
         log("stopped", requests_cut=cut)
+
+    async def _run_hooks(self, deadline: float) -> None:
+        """One after the other; a hook that fails or takes too long is logged, and the service ends all the same."""
+        for hook in self.hooks:
+            try:
+                await asyncio.wait_for(hook(), max(0.1, deadline - time.monotonic()))
+            except Exception as error:
+                log("hook_failed", hook=getattr(hook, "__name__", repr(hook)), reason=repr(error))
 
     def _asked_to_stop(self, name: str) -> None:
         if self.settings.faults.ignore_sigterm:
@@ -195,9 +213,8 @@ class Service:
         log("stopping", signal=name, in_flight=self.in_flight)
         self.stopping.set()
 
-    async def _finish(self) -> int:
+    async def _finish(self, deadline: float) -> int:
         """Wait for what is in flight; the requests that were left at the deadline."""
-        deadline = time.monotonic() + self.settings.shutdown_timeout_s
         while self.in_flight and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         return self.in_flight
