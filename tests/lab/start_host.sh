@@ -13,6 +13,11 @@ podman rm --force --time 0 --ignore "$name" >/dev/null
 
 mounts=()
 for mount in "$@"; do mounts+=(--volume "$mount"); done
+# What hosts of this image fetched before (keep_packages.sh), each host with a layer of its own above it: apt locks its folders.
+packages=$(readlink -f "${HS_CACHE:-/nonexistent}/apt/${image##*:}/current" || true)
+if [[ -d $packages/lists && -d $packages/cache ]]; then
+  mounts+=(--volume "$packages/lists:/var/lib/apt/lists:O" --volume "$packages/cache:/var/cache/apt:O")
+fi
 podman run --detach --name "$name" --hostname "$host" --network "$lab" --network-alias "$host" \
   --label "horizontal.scaling.lab=$lab" --systemd=always --privileged --stop-timeout 5 "${mounts[@]}" \
   "$image" /sbin/init >/dev/null
