@@ -73,17 +73,12 @@ def parse_control(text: str) -> Document:
         "segment_size": int(lines.get("Bytes per WAL segment", 16 << 20)),
         "checksums": lines.get("Data page checksum version", "0") != "0",
         "log_hints": lines.get("wal_log_hints setting", "off") == "on",
-        "catalog": lines.get("Catalog version number", ""),
     }
 
 
 def was_shut_down(control: Document) -> bool:
     """Whether a primary ended cleanly, its shutdown checkpoint being the last record."""
     return control["state"] == "shut down"
-
-
-def was_standby(control: Document) -> bool:
-    return control["state"] in ("shut down in recovery", "in archive recovery")
 
 
 def can_rewind(control: Document) -> bool:
@@ -172,11 +167,6 @@ def slot_view(row: Document, now: int) -> Document:
         "retained": max(0, now - start) if start else 0,
         "safe_wal_size": row.get("safe_wal_size"),
     }
-
-
-def lost(row: Document) -> bool:
-    """Whether a slot no longer keeps the WAL that its standby needs."""
-    return row.get("wal_status") in ("lost", "unreserved")
 
 
 def hopeless_line(log: str) -> str:

@@ -73,7 +73,8 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
     stopped = [local] if local and local != primary and local not in running and _stopped_for_good(task) else []
     task.values.update(primary=primary, former_primary="", pause_seconds=0.0)
     standby = {"role": "standby", "upstream": primary, "timeline": before[primary]["timeline"]}
-    after = dict(before, **dict.fromkeys(astray + stopped, standby))
+    # A copy for each, or the diff would show YAML's references.
+    after = dict(before, **{name: dict(standby) for name in astray + stopped})
     if check_mode or before == after:
         return task.outcome(before, after, reading)
     with service.locked([task.client(name) for name in running]):

@@ -123,7 +123,8 @@ def _transfer(task: Task, reading: Reading) -> None:
         if not done:
             raise ScalingError(
                 f"{wanted} has replayed up to {predicates.format_lsn(replayed)} after"
-                f" {task.params['catch_up_timeout']:g} s, and the shutdown checkpoint of {now} is at {predicates.format_lsn(end)}."
+                f" {task.params['catch_up_timeout']:g} s, and the shutdown checkpoint of {now} is at"
+                f" {predicates.format_lsn(end)}."
             )
         task.tools.make_standby(task.follow_settings(now, wanted, reading.documents[wanted]))
 

@@ -64,6 +64,9 @@ CREATE ROLE admin SUPERUSER LOGIN PASSWORD '{SECRET}';
 CREATE ROLE replicator REPLICATION LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor;
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
   pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
+CREATE ROLE manager REPLICATION LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor, pg_checkpoint;
+GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer), pg_reload_conf() TO manager;
+GRANT ALTER SYSTEM ON PARAMETER primary_conninfo, primary_slot_name TO manager;
 CREATE TABLE numbers (n bigint PRIMARY KEY);
 """
 
@@ -225,7 +228,7 @@ class Site:
                 {"name": each.name, "host": "127.0.0.1", "port": each.port, "slot": each.name}
                 for each in self.members.values()
             ],
-            "user": "admin",
+            "user": "manager",
             "passfile": str(self.passfile),
             **more,
         }

@@ -68,9 +68,6 @@ def test_there_and_back_again(site, writer):
 
 def test_gates_that_are_closed_leave_everything_alone(site):
     a, b, c = site.trio()
-    a.sql("SELECT pg_create_logical_replication_slot('changes', 'pgoutput')") if a.one(
-        "SHOW wal_level"
-    ) == "logical" else None
     c.stop()
     b.sql("SELECT pg_wal_replay_pause()")
     a.fill(1, 20_000)
@@ -152,7 +149,7 @@ def test_a_failover_of_a_killed_primary(site, writer):
     load = writer([a, b, c])
     a.kill()
     refused = site.switch(None, None, mode="unplanned")
-    assert "[loss] At least 0 bytes" in refused["msg"] or "[loss] At least" in refused["msg"], refused["msg"]
+    assert "[loss] At least" in refused["msg"], refused["msg"]
     predicted = site.switch(a, None, mode="unplanned", max_loss_bytes=1 << 20, check=True)
     assert predicted.get("changed") is True, predicted.get("msg", predicted)
     assert predicted["loss"]["exact"] is True
