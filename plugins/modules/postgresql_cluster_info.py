@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: postgresql_cluster_info
 short_description: Read roles, lag, slots and timelines of all members of a PostgreSQL cluster
-version_added: "0.1.0"
+version_added: "0.2.0"
 description:
   - Reads all members side by side. One that does not answer is part of the result, with the reason.
   - RV(members) is valid input for O(horizontal.scaling.postgresql_primary#module:members) and for this module.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: postgresql_primary
 short_description: Have a named member be the primary of a PostgreSQL cluster
-version_added: "0.1.0"
+version_added: "0.2.0"
 description:
   - Leads a cluster of streaming replication to the wanted state that O(primary) is its primary, and the others stream
     from it. Every step is read from the members first, so that a run that was cut off is finished by the next one.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: postgresql_standby
 short_description: Have a PostgreSQL member stream from another one
-version_added: "0.1.0"
+version_added: "0.2.0"
 description:
   - Runs on the member's host and leads it to the wanted state that it streams from O(primary), whatever it is now.
     Nothing, a running standby of another member, a stopped or crashed one, and a former primary are all led there.

@@ -179,6 +179,7 @@ class Site:
     def __init__(self, base: Path, template: Path) -> None:
         self.base = base
         self.template = template
+        self.owner = OWNER
         self.members: dict[str, Member] = {}
         self.passfile = base / "passfile"
         self.passfile.write_text(f"*:*:*:*:{SECRET}\n")

@@ -12,7 +12,7 @@ from .conftest import until
 
 
 def info(site, **more):
-    return site.cluster("postgresql_cluster_info", owner=site.server(site.members["a"])["owner"], **more)
+    return site.cluster("postgresql_cluster_info", owner=site.owner, **more)
 
 
 def others(site, member):
