@@ -51,6 +51,30 @@ options:
     description: Data directory of the member on this host, an absolute path.
     type: path
     default: ""
+  poolers:
+    description:
+      - PgBouncers whose clients are held back while the primary changes, by C(PAUSE) of each of their databases, so
+        that they see a pause instead of an error. Whatever happens, they go on afterwards.
+      - They have to pool by transaction, and reach the primary under an address that follows it, such as a balancer's.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Host name or address of the admin console.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        default: 6432
+      user:
+        description: User of the admin console; O(user) when left out. The password comes the same way.
+        type: str
+  pooler_timeout:
+    description: Seconds that all poolers together may take until their clients are held back.
+    type: float
+    default: 5
   max_lag_bytes:
     description: Bytes of WAL that O(primary) may be behind in replaying when a planned switchover begins.
     type: int
@@ -109,8 +133,8 @@ extends_documentation_fragment:
 requirements:
   - psycopg 3
 notes:
-  - Clients of the former primary lose their connections. They find the new one by several hosts and
-    C(target_session_attrs=read-write), or by a pooler or load balancer before them.
+  - Clients of the former primary lose their connections, unless they come through one of O(poolers). They find the
+    new one by several hosts and C(target_session_attrs=read-write), or by a pooler or load balancer before them.
   - Logical replication slots do not move with the primary; a planned switchover refuses while there are any.
 seealso:
   - module: horizontal.scaling.postgresql_standby
@@ -212,6 +236,17 @@ def main() -> None:
             "primary": {"type": "str", "default": ""},
             "mode": {"type": "str", "choices": ["planned", "unplanned"], "default": "planned"},
             "local": {"type": "str", "default": ""},
+            "poolers": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "port": {"type": "int", "default": 6432},
+                    "user": {"type": "str"},
+                },
+            },
+            "pooler_timeout": {"type": "float", "default": 5},
             "max_lag_bytes": {"type": "int", "default": 16777216},
             "max_transaction_seconds": {"type": "float", "default": 15},
             "ignore_gates": {"type": "list", "elements": "str", "default": []},

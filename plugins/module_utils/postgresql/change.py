@@ -17,7 +17,9 @@ from . import predicates, service
 from .account import Account
 from .client import Client
 from .cluster import Cluster, Reading, roles, topology
+from .connection import keywords
 from .gates import Gate
+from .pooler import Pooler
 from .predicates import Document
 from .tools import Tools
 
@@ -48,6 +50,15 @@ class Task:
         self.tools = Tools(params) if local else None
         self.cluster = Cluster(params, self.tools.account if self.tools else Account(params["owner"]))
         self.members = self.cluster.members
+        way = dict(keywords(params), dbname="")
+        self.poolers = [
+            Pooler(
+                {**way, "host": entry["host"], "port": entry["port"], "user": entry["user"] or params["user"]},
+                self.cluster.account,
+                params["timeout"],
+            )
+            for entry in params["poolers"]
+        ]
         for option in ("primary", "local"):
             if params[option] and params[option] not in self.members:
                 raise ScalingError(
@@ -98,6 +109,15 @@ class Task:
         for name in names:
             if name != primary and self.members[name].slot:
                 service.create_slot(self.client(primary), self.members[name].slot)
+
+    def held(self) -> list[str]:
+        """Databases of poolers whose clients are held back, which no finished change leaves so."""
+        return [f"{each.place}/{name}" for each in self.poolers for name, held in each.databases().items() if held]
+
+    def close(self) -> None:
+        self.cluster.close()
+        for each in self.poolers:
+            each.close()
 
     def unneeded_slots(self, name: str) -> list[str]:
         """Drop the members' slots on a standby that none of them streams from."""

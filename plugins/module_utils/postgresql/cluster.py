@@ -52,7 +52,7 @@ class Cluster:
             name: Client(name, dict(common, host=member.host, port=member.port), account, params["timeout"])
             for name, member in self.members.items()
         }
-        self._account = account
+        self.account = account
 
     def read(self) -> Reading:
         """Every member's document; one that does not answer is no error here."""
@@ -69,7 +69,7 @@ class Cluster:
                     return error
 
         # The account's switch belongs to the whole process, so it stands around the threads and not in each.
-        with self._account.acting(), ThreadPoolExecutor(len(self.clients) or 1) as pool:
+        with self.account.acting(), ThreadPoolExecutor(len(self.clients) or 1) as pool:
             found = dict(zip(self.clients, pool.map(one, self.clients.values())))
         documents = {name: each for name, each in found.items() if isinstance(each, dict)}
         return Reading(documents, {name: str(each) for name, each in found.items() if name not in documents})

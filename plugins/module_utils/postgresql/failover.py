@@ -16,6 +16,7 @@ from . import gates, predicates, service
 from .change import Task, after_promotion, follow_all, promote, read_back
 from .cluster import Reading, roles, topology, upstream_of
 from .gates import Gate
+from .pooler import resume
 from .predicates import Document
 
 FENCE_SECONDS = 60
@@ -50,6 +51,7 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         began = time.monotonic()
         reading = _read_again(task, wanted, known_end)
         promote(task)
+        resume(task.poolers)
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         follow_all(task, reading, wanted, standbys)
         # pg_rewind takes the new timeline from the control file, which learns of it here.

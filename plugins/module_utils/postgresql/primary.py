@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import predicates, service
+from . import pooler, predicates, service
 from .change import Task, follow_all, read_back, rejoin
 from .cluster import Reading, roles, topology, upstream_of
 from .failover import failover
@@ -27,7 +27,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
             error.details.setdefault(name, value)
         raise
     finally:
-        task.cluster.close()
+        task.close()
 
 
 def _choose(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -75,8 +75,12 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
     standby = {"role": "standby", "upstream": primary, "timeline": before[primary]["timeline"]}
     # A copy for each, or the diff would show YAML's references.
     after = dict(before, **{name: dict(standby) for name in astray + stopped})
+    held = task.held()
+    if held:
+        before["held_clients"] = held
     if check_mode or before == after:
         return task.outcome(before, after, reading)
+    pooler.resume(task.poolers)
     with service.locked([task.client(name) for name in running]):
         follow_all(task, reading, primary, astray)
         for name in stopped:

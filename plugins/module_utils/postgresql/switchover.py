@@ -15,6 +15,8 @@ from . import gates, predicates, service
 from .change import Task, after_promotion, follow_all, promote, read_back, rejoin
 from .cluster import Reading, roles, upstream_of
 from .gates import Limits
+from .pooler import paused
+from .pooler import resume as resume_poolers
 
 
 def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -31,11 +33,14 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     with service.locked([task.client(name) for name in reading.documents]):
         made = _prepare(task, reading)
         began = time.monotonic()
-        try:
-            _stop_and_transfer(task, reading)
-        except ScalingError as error:
-            raise _put_back(task, error, made) from error
-        promote(task)
+        with contextlib.ExitStack() as held:
+            try:
+                with task.phases("pause_poolers"):
+                    held.enter_context(paused(task.poolers, params["pooler_timeout"]))
+                _stop_and_transfer(task, reading)
+            except ScalingError as error:
+                raise _put_back(task, error, made, stopped="stop" in task.phases.seconds) from error
+            promote(task)
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         others = [name for name in reading.documents if name not in (now, wanted)]
         follow_all(task, reading, wanted, others)
@@ -69,8 +74,9 @@ def resume(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         try:
             _transfer(task, reading)
         except ScalingError as error:
-            raise _put_back(task, error, []) from error
+            raise _put_back(task, error, [], stopped=True) from error
         promote(task)
+        resume_poolers(task.poolers)
         follow_all(task, reading, wanted, [name for name in reading.documents if name != wanted])
         rejoin(task, wanted, local, candidate)
     return read_back(task, before)
@@ -129,17 +135,19 @@ def _transfer(task: Task, reading: Reading) -> None:
         task.tools.make_standby(task.follow_settings(now, wanted, reading.documents[wanted]))
 
 
-def _put_back(task: Task, error: ScalingError, slots: list[str]) -> ScalingError:
-    """Make the stopped member the primary again; the error with what came of that."""
+def _put_back(task: Task, error: ScalingError, slots: list[str], *, stopped: bool) -> ScalingError:
+    """Make the member the primary again if it was stopped; the error with what came of that."""
     assert task.tools
     now, wanted = task.params["local"], task.params["primary"]
     try:
         with task.phases("put_back"):
+            with contextlib.suppress(ScalingError):
+                service.drop_slots(task.client(wanted), slots)
+            if not stopped:
+                return ScalingError(str(error), f"{now} was not stopped.", **error.details)
             task.tools.make_primary()
             task.tools.stop_at_once(Deadline(task.params["stop_timeout"]))
             task.tools.start(task.params["start_timeout"])
-            with contextlib.suppress(ScalingError):
-                service.drop_slots(task.client(wanted), slots)
         return ScalingError(str(error), f"Everything was put back: {now} is the primary again.", **error.details)
     except ScalingError as second:
         return ScalingError(
