@@ -13,11 +13,12 @@ History = t.List[t.Tuple[int, int]]
 
 _LSN = re.compile(r"^([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})$")
 _SEGMENT = re.compile(r"^[0-9A-F]{24}$")
-# Lines that no amount of waiting turns into a stream.
+# What the receiver, and the recovery that it feeds, say; clients of a standby fail for reasons of their own.
+_RECEIVER = ("primary server", "WAL stream", "system identifier differs", "timeline")
+# Reasons that no amount of waiting takes away.
 _HOPELESS = (
     "requested WAL segment",
     "requested starting point",
-    "is ahead of the WAL flush position",
     "highest timeline",
     "new timeline",
     "system identifier differs",
@@ -25,27 +26,15 @@ _HOPELESS = (
     "password authentication failed",
     "no password supplied",
     "no pg_hba.conf entry",
-    "certificate verify failed",
-    "certificate has expired",
+    "certificate",
     "does not match host name",
-    "root certificate file",
-    "must be superuser or replication role",
+    "replication role",
     "permission denied",
     "role ",
-    "insufficient parameter settings",
-    "lock file",
-    "could not open file",
-    "could not locate",
-    "could not load",
-    "could not bind",
-    "No space left on device",
-    "configuration file",
-    "incompatible with server",
-    "invalid value for parameter",
 )
-# "is active for PID" passes once the primary has noticed that the former receiver is gone.
-_PASSING = ("is active for PID", "the database system is", "Connection refused", "could not find redo location")
-_ALARM = re.compile(r"\b(FATAL|PANIC|ERROR|could not connect to the primary server|new timeline)\b")
+# The former receiver's hold on a slot ends when the primary notices; a cascade's source may have to catch up.
+_PASSING = ("is active for PID", "the database system is", "Connection refused", "is ahead of the WAL flush position")
+_ALARM = re.compile(r"\b(FATAL|PANIC|new timeline)\b")
 
 
 def parse_lsn(text: str | None) -> int:
@@ -170,11 +159,10 @@ def slot_view(row: Document, now: int) -> Document:
 
 
 def hopeless_line(log: str) -> str:
-    """The first line of a server's log that says why it will never stream; empty when there is none."""
-    for line in log.splitlines():
-        passing = any(words in line for words in _PASSING)
-        if _ALARM.search(line) and not passing and any(words in line for words in _HOPELESS):
-            return line.strip()
+    """The first line of a standby's log that says why it will never stream; empty when there is none."""
+    for line in _receiver_lines(log):
+        if any(words in line for words in _HOPELESS) and not any(words in line for words in _PASSING):
+            return line
     return ""
 
 
@@ -184,8 +172,14 @@ def pausing_line(log: str) -> str:
 
 
 def alarming_line(log: str) -> str:
-    """The last line of a server's log that reports a failure."""
-    return next((line.strip() for line in reversed(log.splitlines()) if _ALARM.search(line)), "")
+    """The last line of a server's log that reports a failure, the receiver's before those of others."""
+    every = [line.strip() for line in log.splitlines() if _ALARM.search(line)]
+    return next(reversed(_receiver_lines(log) or every), "")
+
+
+def _receiver_lines(log: str) -> list[str]:
+    lines = [line.strip() for line in log.splitlines() if _ALARM.search(line)]
+    return [line for line in lines if any(words in line for words in _RECEIVER)]
 
 
 def quote_conninfo(values: t.Mapping[str, t.Any]) -> str:
