@@ -129,7 +129,7 @@ def test_lines_that_end_a_wait(line):
         "LOG:  recovered replication state of node 1",
         'FATAL:  password authentication failed for user "somebody"',
         "ERROR:  permission denied for table claims",
-        "FATAL:  could not receive data from WAL stream: ERROR:  requested starting point is ahead of the WAL flush position",
+        "FATAL:  could not receive data from WAL stream: ERROR:  0/9 is ahead of the WAL flush position of this server",
     ],
 )
 def test_lines_that_pass(line):
