@@ -89,9 +89,10 @@ options:
     elements: str
     default: []
   stop_timeout:
-    description: Seconds that the present primary may take for its fast shutdown.
+    description: Seconds that the present primary may take for its fast shutdown, which waits for every standby that
+      streams, while clients wait. It is put back then.
     type: float
-    default: 30
+    default: 10
   catch_up_timeout:
     description: Seconds that O(primary) may take to replay the rest after the stop.
     type: float
@@ -250,7 +251,7 @@ def main() -> None:
             "max_lag_bytes": {"type": "int", "default": 16777216},
             "max_transaction_seconds": {"type": "float", "default": 15},
             "ignore_gates": {"type": "list", "elements": "str", "default": []},
-            "stop_timeout": {"type": "float", "default": 30},
+            "stop_timeout": {"type": "float", "default": 10},
             "catch_up_timeout": {"type": "float", "default": 10},
             "promote_timeout": {"type": "float", "default": 60},
             "rejoin_timeout": {"type": "float", "default": 60},

@@ -37,6 +37,11 @@ class Client:
         """host:port, as messages show it."""
         return f"{self._parameters.get('host', 'local socket')}:{self._parameters.get('port', 5432)}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection from an earlier statement, which may have died meanwhile."""
+        return self._connection is not None
+
     def rows(self, sql: str, values: t.Sequence[t.Any] = ()) -> list[Row]:
         """Rows of a statement by column name; raises ScalingError."""
         psycopg = library()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -58,15 +59,15 @@ class Cluster:
         """Every member's document; one that does not answer is no error here."""
 
         def one(client: Client) -> Document | ScalingError:
+            if client.connected:
+                with contextlib.suppress(ScalingError):
+                    return service.read(client)
+                # A stopped server leaves a dead connection behind; the next one tells how things are.
+                client.close()
             try:
                 return service.read(client)
             except ScalingError as error:
-                # A connection that a stopped server left behind says so once; the next one tells how things are.
-                client.close()
-                try:
-                    return service.read(client)
-                except ScalingError:
-                    return error
+                return error
 
         # The account's switch belongs to the whole process, so it stands around the threads and not in each.
         with self.account.acting(), ThreadPoolExecutor(len(self.clients) or 1) as pool:

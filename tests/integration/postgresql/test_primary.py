@@ -248,3 +248,21 @@ def test_what_info_returns(site):
     broken = info(site, passfile="/nonexistent")
     assert broken["primaries"] == []
     assert all("no password supplied" in each["reason"] for each in broken["members"] if each["name"] != "c")
+
+
+def test_a_frozen_replica_keeps_writes_away_for_no_longer_than_allowed(site, writer):
+    a, b, c = site.trio()
+    load = writer([a, b, c])
+    receiver = c.one("SELECT pid FROM pg_stat_wal_receiver")
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        failed = site.switch(a, b, stop_timeout=1)
+    finally:
+        os.kill(receiver, signal.SIGCONT)
+    assert "did not shut down within 1." in failed["msg"], failed["msg"]
+    assert "a is the primary again" in failed["msg"]
+    number = len(load.acknowledged)
+    until(lambda: len(load.acknowledged) > number + 10)
+    load.stop()
+    assert max(load.gaps) < 5
+    assert set(load.acknowledged) <= set(a.numbers())
