@@ -79,7 +79,7 @@ members:
     host: {description: Where it is., type: str}
     port: {description: Its port., type: int}
     slot: {description: The slot that it uses., type: str}
-    role: {description: "V(primary), V(standby) or V(down)."}
+    role: {description: "V(primary), V(standby) or V(down).", type: str}
     reason: {description: Why it is V(down)., type: str}
     upstream: {description: The member that it streams from., type: str}
     streaming: {description: Whether it streams right now., type: bool}
@@ -87,7 +87,7 @@ members:
     lsn: {description: End of the WAL that it has written or received., type: str}
     lag_bytes: {description: Bytes that it is behind the primary in replaying; null without a primary., type: int}
     lag_seconds: {description: Age of the last replayed commit while more was received., type: float}
-    sync_state: {description: "V(sync), V(quorum), V(potential) or V(async)."}
+    sync_state: {description: "V(sync), V(quorum), V(potential) or V(async).", type: str}
     replay_paused: {description: Whether it has paused its replay., type: bool}
     version: {description: Version of the server., type: str}
     system_identifier: {description: Which cluster it belongs to., type: str}

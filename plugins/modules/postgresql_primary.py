@@ -48,8 +48,9 @@ options:
     type: str
     default: ""
   data_directory:
-    description: Data directory of the member on this host, an absolute path.
+    description: Data directory of the member on this host, an absolute path. Required with O(local).
     type: path
+    required: false
     default: ""
   poolers:
     description:

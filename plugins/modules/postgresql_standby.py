@@ -99,6 +99,11 @@ options:
     description: Rewind a member that has diverged. What only this member had is discarded, RV(discarded_bytes).
     type: bool
     default: true
+  keep_discarded:
+    description: Directory to which the WAL that only this member has is copied before it is rewound or replaced. Empty
+      for none.
+    type: path
+    default: ""
   max_lag_bytes:
     description: Bytes of WAL that the member may be behind in replaying.
     type: int
@@ -195,6 +200,11 @@ discarded_bytes:
   returned: success
   type: int
   sample: 208
+kept_wal:
+  description: Where the discarded WAL was copied to; empty if nothing was discarded, or O(keep_discarded) is empty.
+  returned: success
+  type: str
+  sample: /var/lib/postgresql/discarded/main-1-0-5000110
 removed_slots:
   description: Slots of this member that were dropped.
   returned: success
@@ -249,6 +259,7 @@ def main() -> None:
             "remove_slots": {"type": "list", "elements": "str", "default": []},
             "replace": {"type": "str", "choices": list(REPLACEABLE), "default": "stale"},
             "rewind": {"type": "bool", "default": True},
+            "keep_discarded": {"type": "path", "default": ""},
             "max_lag_bytes": {"type": "int", "default": 16777216},
             "max_lag_seconds": {"type": "float", "default": 10},
             "wait_timeout": {"type": "float", "default": 60},

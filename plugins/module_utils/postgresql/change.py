@@ -68,6 +68,12 @@ class Task:
         self.gates: list[Gate] = []
         self.values: Document = {}
 
+    def host(self) -> Tools:
+        """This host's member; raises ScalingError when the task was not told which one that is."""
+        if self.tools is None:
+            raise ScalingError("local is empty: this needs the host of a member.", "Name that member, and its data.")
+        return self.tools
+
     def client(self, name: str) -> Client:
         return self.cluster.clients[name]
 
@@ -151,16 +157,16 @@ def follow_all(task: Task, reading: Reading, primary: str, names: t.Iterable[str
 
 def rejoin(task: Task, primary: str, name: str, like: Document) -> None:
     """Start the former primary of this host as a standby, told where to stream from as another member is, or was."""
-    assert task.tools
+    tools = task.host()
     with task.phases("rejoin"):
         task.slots_on(primary, [name])
-        task.tools.make_standby(task.follow_settings(name, primary, like))
-        mark = task.tools.log_size()
-        task.tools.start(task.params["start_timeout"])
+        tools.make_standby(task.follow_settings(name, primary, like))
+        mark = tools.log_size()
+        tools.start(task.params["start_timeout"])
         try:
             wait_streaming(task, primary, name)
         except ScalingError as error:
-            line = predicates.alarming_line(task.tools.log_since(mark))
+            line = predicates.alarming_line(tools.log_since(mark))
             raise ScalingError(f"{error} Its log says: {hide_assignments(line)}" if line else str(error)) from error
         task.unneeded_slots(name)
     with task.phases("checkpoint"):

@@ -90,5 +90,5 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
 
 def _stopped_for_good(task: Task) -> bool:
     """Whether this host's member was stopped and told to be a standby, and only its start is missing."""
-    assert task.tools
-    return not task.tools.pid() and task.tools.is_standby() and predicates.was_shut_down(task.tools.control())
+    tools = task.host()
+    return not tools.pid() and tools.is_standby() and predicates.was_shut_down(tools.control())

@@ -96,6 +96,27 @@ def identify(client: Client) -> tuple[str, int, History]:
     return found["systemid"], timeline, predicates.parse_history(text)
 
 
+def settle_timeline(client: Client, timeline: int, deadline: Deadline) -> None:
+    """Have a member's control file tell its timeline, which it does only from a checkpoint after the promotion on.
+
+    pg_rewind goes by the control file, and would find nothing to rewind; raises ScalingError.
+    """
+    read = "SELECT timeline_id FROM pg_control_checkpoint()"
+    if client.value(read) == timeline:
+        return
+    try:
+        client.rows("CHECKPOINT")
+    except Unreachable as error:
+        if error.details["sqlstate"] != "42501":
+            raise
+    told, done = deadline.wait_for(lambda: client.value(read), lambda number: number == timeline)
+    if not done:
+        raise ScalingError(
+            f"The control file of {client.name} still tells timeline {told} and not {timeline}, which pg_rewind needs.",
+            "Run CHECKPOINT there, or make the user a member of pg_checkpoint.",
+        )
+
+
 def oldest_wal(client: Client) -> str:
     """The oldest WAL file that a member still has, its name without the timeline; empty when this user may not look."""
     try:

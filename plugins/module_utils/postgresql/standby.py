@@ -108,17 +108,20 @@ class Standby:
             raise found
         return found
 
-    def apply(self, decision: Decision, was_running: bool) -> None:
-        """Carry the decision out, up to a server that has been told where to stream from."""
+    def apply(self, decision: Decision, local: Local, upstream: Upstream) -> str:
+        """Carry the decision out, up to a server that was told where to stream from; where discarded WAL is kept."""
         settings = {"primary_conninfo": predicates.quote_conninfo(self.following), "primary_slot_name": self.slot}
-        standby = was_running and self._is_standby()
+        standby = local.running and self._is_standby()
         if self.slot:
             service.create_slot(self.upstream, self.slot)
+        if decision.action == "rewind":
+            service.settle_timeline(self.upstream, upstream.timeline, Deadline(self.params["wait_timeout"]))
         if decision.action == "repoint" and standby:
             service.follow(self.local, settings)
-            return
+            return ""
         self.local.close()
         self.tools.stop(Deadline(_STOP_SECONDS))
+        kept = self._keep(decision, local)
         if decision.action == "rewind":
             if not predicates.was_shut_down(self.tools.control()):
                 # Its crash recovery is pg_rewind's to do, in a mode that no standby has.
@@ -128,6 +131,14 @@ class Standby:
             self._clone()
         self.tools.make_standby(settings)
         self.tools.start(self.params["start_timeout"])
+        return kept
+
+    def _keep(self, decision: Decision, local: Local) -> str:
+        """What only this member has, for people who want it back."""
+        if decision.data not in ("diverged", "ahead") or not self.params["keep_discarded"]:
+            return ""
+        begin = 0 if decision.discards is None else local.position - decision.discards
+        return self.tools.keep_wal(local.timeline, begin, local.segment_size, self.params["keep_discarded"])
 
     def _is_standby(self) -> bool:
         return bool(self.local.value("SELECT pg_is_in_recovery()"))
@@ -154,7 +165,7 @@ class Standby:
             line = predicates.hopeless_line(self.tools.log_since(mark))
             # The document is read before the upstream's, so that the lag is never negative.
             document = self._settled()
-            if line and not _streaming(document):
+            if line and not self.streams(document):
                 raise self._not_streaming(line)
             if document["replay_paused"]:
                 raise self._paused()
@@ -165,7 +176,7 @@ class Standby:
         def done(pair: tuple[Document, Document]) -> bool:
             document, upstream = pair
             return (
-                _streaming(document)
+                self.streams(document)
                 and predicates.position(upstream) - predicates.parse_lsn(document["replay_lsn"])
                 <= limits["max_lag_bytes"]
                 and predicates.lag_seconds(document) <= limits["max_lag_seconds"]
@@ -173,7 +184,7 @@ class Standby:
 
         (document, upstream), reached = Deadline(limits["wait_timeout"]).wait_for(look, done, 0.05, 0.5)
         if not reached:
-            if _streaming(document):
+            if self.streams(document):
                 lag = predicates.position(upstream) - predicates.parse_lsn(document["replay_lsn"])
                 raise ScalingError(
                     f"{limits['name']} streams from {self.upstream.name}, and lags by {lag} bytes and"
@@ -197,6 +208,13 @@ class Standby:
         return ScalingError(
             f"{self.params['name']} does not stream from {self.upstream.name}.{said}", log=hide_assignments(line)
         )
+
+    def streams(self, document: Document) -> bool:
+        """Whether the member streams as it is told to; after a reload the former stream goes on for a moment."""
+        receiver = document.get("receiver") or {}
+        source = (receiver.get("sender_host"), str(receiver.get("sender_port")), receiver.get("slot_name") or "")
+        wanted = (self.following["host"], self.following["port"], self.slot)
+        return document["in_recovery"] and receiver.get("status") == "streaming" and source == wanted
 
     def stale_slots(self) -> list[str]:
         """Slots on this member that were for standbys of its time as a primary."""
@@ -239,20 +257,24 @@ def converge(params: Document, check_mode: bool) -> Outcome:
         "discarded_bytes": decision.discards or 0,
     }
     if check_mode:
-        return Outcome(before, after, params["name"], **values, removed_slots=stale, seconds={})
-    return _carry_out(standby, local, decision, (before, after), values)
+        return Outcome(before, after, params["name"], **values, kept_wal="", removed_slots=stale, seconds={})
+    return _carry_out(standby, (local, upstream), decision, (before, after), values)
 
 
 def _carry_out(
-    standby: Standby, local: Local, decision: Decision, views: tuple[Document, Document], values: Document
+    standby: Standby,
+    servers: tuple[Local, Upstream],
+    decision: Decision,
+    views: tuple[Document, Document],
+    values: Document,
 ) -> Outcome:
     before, after = views
+    local, upstream = servers
     mark = standby.tools.log_size()
     began = time.monotonic()
     if before != after and decision.action == "none" and standby.slot:
         service.create_slot(standby.upstream, standby.slot)
-    if decision.action != "none":
-        standby.apply(decision, local.running)
+    kept = standby.apply(decision, local, upstream) if decision.action != "none" else ""
     applied = time.monotonic()
     try:
         document, primary, _ = standby.wait(mark)
@@ -267,16 +289,13 @@ def _carry_out(
         after,
         standby.params["name"],
         **values,
+        kept_wal=kept,
         removed_slots=removed,
         seconds={"apply": round(applied - began, 3), "wait": round(time.monotonic() - applied, 3)},
         timeline=predicates.timeline(document),
         lag_bytes=max(0, predicates.position(primary) - predicates.parse_lsn(document["replay_lsn"])),
         lag_seconds=predicates.lag_seconds(document),
     )
-
-
-def _streaming(document: Document) -> bool:
-    return document["in_recovery"] and (document.get("receiver") or {}).get("status") == "streaming"
 
 
 def _view(local: Local, data: str, stale: list[str], slot_there: bool) -> Document:

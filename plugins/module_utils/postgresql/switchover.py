@@ -101,19 +101,19 @@ def _prepare(task: Task, reading: Reading) -> list[str]:
 
 
 def _stop_and_transfer(task: Task, reading: Reading) -> None:
-    assert task.tools
+    tools = task.host()
     with task.phases("stop"):
         task.client(task.params["local"]).close()
-        task.tools.stop(Deadline(task.params["stop_timeout"]))
+        tools.stop(Deadline(task.params["stop_timeout"]))
     _transfer(task, reading)
 
 
 def _transfer(task: Task, reading: Reading) -> None:
     """Prove that the candidate has all that the stopped primary wrote, and keep that one from coming back writable."""
-    assert task.tools
+    tools = task.host()
     now, wanted = task.params["local"], task.params["primary"]
     with task.phases("transfer"):
-        control = task.tools.control()
+        control = tools.control()
         if not predicates.was_shut_down(control):
             raise ScalingError(f"{now} did not shut down cleanly; its control file says '{control['state']}'.")
         # The shutdown checkpoint is the last record: whoever has replayed it has everything.
@@ -132,12 +132,12 @@ def _transfer(task: Task, reading: Reading) -> None:
                 f" {task.params['catch_up_timeout']:g} s, and the shutdown checkpoint of {now} is at"
                 f" {predicates.format_lsn(end)}."
             )
-        task.tools.make_standby(task.follow_settings(now, wanted, reading.documents[wanted]))
+        tools.make_standby(task.follow_settings(now, wanted, reading.documents[wanted]))
 
 
 def _put_back(task: Task, error: ScalingError, slots: list[str], *, stopped: bool) -> ScalingError:
     """Make the member the primary again if it was stopped; the error with what came of that."""
-    assert task.tools
+    tools = task.host()
     now, wanted = task.params["local"], task.params["primary"]
     try:
         with task.phases("put_back"):
@@ -145,9 +145,9 @@ def _put_back(task: Task, error: ScalingError, slots: list[str], *, stopped: boo
                 service.drop_slots(task.client(wanted), slots)
             if not stopped:
                 return ScalingError(str(error), f"{now} was not stopped.", **error.details)
-            task.tools.make_primary()
-            task.tools.stop_at_once(Deadline(task.params["stop_timeout"]))
-            task.tools.start(task.params["start_timeout"])
+            tools.make_primary()
+            tools.stop_at_once(Deadline(task.params["stop_timeout"]))
+            tools.start(task.params["start_timeout"])
         return ScalingError(str(error), f"Everything was put back: {now} is the primary again.", **error.details)
     except ScalingError as second:
         return ScalingError(

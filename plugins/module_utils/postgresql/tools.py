@@ -175,6 +175,25 @@ class Tools:
         with self.account.acting():
             return self._clone_mark().exists()
 
+    def keep_wal(self, timeline: int, begin: int, size: int, directory: str) -> str:
+        """Copy the WAL of a timeline from a position on, which is about to be discarded; the place of the copy."""
+        place = Path(directory) / f"{self.data.name}-{timeline}-{predicates.format_lsn(begin).replace('/', '-')}"
+        first = predicates.segment_name(timeline, begin, size)
+        try:
+            with self.account.acting():
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                names = predicates.segments(path.name for path in (self.data / "pg_wal").iterdir())
+                for name in names:
+                    if name[:8] == first[:8] and name >= first and not (place / name).exists():
+                        shutil.copy2(str(self.data / "pg_wal" / name), str(place / f"{name}.new"))
+                        (place / f"{name}.new").replace(place / name)
+        except OSError as error:
+            raise ScalingError(
+                f"The WAL that is to be discarded cannot be kept in {place}: {error.strerror or error}.",
+                "Give another keep_discarded, or an empty one to lose it.",
+            ) from error
+        return str(place)
+
     def wipe(self) -> None:
         """Empty the data directory; it stays itself, as it may be a mount point. Links in it are followed nowhere."""
         if self.pid():

@@ -61,7 +61,7 @@ host replication replicator 127.0.0.1/32 scram-sha-256
 """
 ROLES = f"""
 CREATE ROLE admin SUPERUSER LOGIN PASSWORD '{SECRET}';
-CREATE ROLE replicator REPLICATION LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor;
+CREATE ROLE replicator REPLICATION LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor, pg_checkpoint;
 GRANT EXECUTE ON FUNCTION pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text),
   pg_read_binary_file(text, bigint, bigint, boolean) TO replicator;
 CREATE ROLE manager REPLICATION LOGIN PASSWORD '{SECRET}' IN ROLE pg_monitor, pg_checkpoint;

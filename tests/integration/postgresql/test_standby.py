@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -102,13 +103,22 @@ def diverge(site):
     return a, b
 
 
+def lost_rows(result):
+    """What pg_waldump needs to show the WAL that was discarded: it begins where the name of the copy says."""
+    begin = "/".join(result["kept_wal"].rsplit("-", 2)[1:])
+    first = min(path.name for path in Path(result["kept_wal"]).iterdir())
+    return ["-t", "1", "-s", begin, "-e", f"0/{int(begin.split('/')[1], 16) + result['discarded_bytes']:X}", first]
+
+
 @pytest.mark.parametrize("how", ["running", "stopped", "killed"])
 def test_a_former_primary_that_went_on_writing_is_rewound(site, how):
     a, b = diverge(site)
     {"running": lambda: None, "stopped": a.stop, "killed": a.kill}[how]()
-    result = cycle(site, a, b, "rewind")
+    result = cycle(site, a, b, "rewind", keep_discarded=str(site.base / "discarded"))
     assert result["found"] == "diverged"
     assert result["discarded_bytes"] > 0
+    kept = program("pg_waldump", "-p", result["kept_wal"], *lost_rows(result))
+    assert kept.stdout.count("Heap") >= 50
     assert a.numbers() == [*range(1, 101), *range(1001, 1101)]
 
 
