@@ -86,7 +86,7 @@ class Task:
         if closed:
             raise ScalingError(
                 "The roles are not changed: " + " ".join(f"[{gate.name}] {gate.message}" for gate in closed),
-                "Nothing was touched.",
+                "No role was changed.",
             )
 
     def outcome(self, before: Document, after: Document, reading: Reading) -> Outcome:

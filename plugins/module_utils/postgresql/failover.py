@@ -33,7 +33,7 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             else "There is no standby that could be promoted."
         )
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
-    known_end = _known_end(task, former)
+    known_end = _known_end(task, reading, former)
     with task.phases("gates"):
         lost = task.values["loss"] = gates.loss(reading, wanted, known_end)
         task.check([gates.replays(reading.documents[wanted], wanted), _loss(task, lost)])
@@ -73,10 +73,18 @@ def _former(task: Task, reading: Reading) -> str:
     )
 
 
-def _known_end(task: Task, former: str) -> int:
+def _known_end(task: Task, reading: Reading, former: str) -> int:
     """Where the former primary's WAL ended: read on its own host, or as the operator knows it; 0 when unknown."""
     if task.tools and task.params["local"] == former and not task.tools.pid():
-        return task.tools.end_of_wal(task.tools.control())[1]
+        control = task.tools.control()
+        systems = {document["system_identifier"] for document in reading.documents.values()}
+        if control["state"] not in predicates.PRIMARY_STATES or {control["system_identifier"]} != systems:
+            raise ScalingError(
+                f"The data in {task.params['data_directory']} are not those of the former primary {former}: they are of"
+                f" cluster {control['system_identifier']}, in the state '{control['state']}'.",
+                f"Run the task on the host of {former}, or without local and with a fence_command.",
+            )
+        return task.tools.end_of_wal(control)[1]
     given = task.params["last_known_lsn"]
     if given and not predicates.parse_lsn(given):
         raise ScalingError(f"last_known_lsn: '{given}' is no position in the WAL.", "Give one such as 0/3000060.")

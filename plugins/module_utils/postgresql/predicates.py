@@ -65,6 +65,10 @@ def parse_control(text: str) -> Document:
     }
 
 
+# What pg_control says of a cluster that was a primary when it ended, however it did.
+PRIMARY_STATES = ("in production", "shut down", "shutting down", "in crash recovery")
+
+
 def was_shut_down(control: Document) -> bool:
     """Whether a primary ended cleanly, its shutdown checkpoint being the last record."""
     return control["state"] == "shut down"

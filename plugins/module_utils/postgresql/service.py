@@ -46,6 +46,7 @@ READ = f"""
 SELECT json_build_object(
   'version', current_setting('server_version_num')::int,
   'in_recovery', pg_is_in_recovery(),
+  'checkpointer', (SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
   'started', extract(epoch FROM pg_postmaster_start_time())::text,
   'system_identifier', (SELECT system_identifier::text FROM pg_control_system()),
   'control_timeline', (SELECT timeline_id FROM pg_control_checkpoint()),

@@ -23,6 +23,11 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """A planned switchover from the member of this host."""
     now, wanted, params = task.params["local"], task.params["primary"], task.params
     task.values.update(primary=wanted, former_primary=now, pause_seconds=0.0)
+    if not task.host().runs(reading.documents[now]["checkpointer"]):
+        raise ScalingError(
+            f"{params['data_directory']} on this host is not what the primary {now} runs on.",
+            f"Run the task on the host of {now}, and see that its address among members is right.",
+        )
     with task.phases("gates"):
         limits = Limits(params["max_lag_bytes"], params["max_transaction_seconds"])
         task.check(gates.planned(reading, task.members, now, wanted, limits))

@@ -66,6 +66,15 @@ class Tools:
             return pid if Path(f"/proc/{pid}/cwd").resolve() == self.data.resolve() else 0
         return 0
 
+    def runs(self, child: int) -> bool:
+        """Whether a process, such as a server's checkpointer, belongs to the postmaster of this data directory."""
+        with contextlib.suppress(OSError):
+            parents = re.findall(
+                r"^PPid:\s*(\d+)", Path(f"/proc/{child}/status").read_text(encoding="utf-8"), re.MULTILINE
+            )
+            return parents == [str(self.pid())]
+        return False
+
     def is_standby(self) -> bool:
         """Whether the cluster comes up as a standby."""
         with self.account.acting():
@@ -223,7 +232,8 @@ class Tools:
         words = ["-D", str(self.data), f"--source-server={source}"]
         if self._given["config_file"]:
             words += [f"--config-file={self._given['config_file']}"]
-        self._tool("pg_rewind", words, seconds)
+        hint = "If it had begun to copy, these data must not be started: have them cloned, with replace=diverged."
+        self._tool("pg_rewind", words, seconds, hint)
 
     def log_size(self) -> tuple[str, int]:
         """The log file and its present length, to read later what was added."""
@@ -283,10 +293,10 @@ class Tools:
             )
         return str(found[-1])
 
-    def _tool(self, name: str, words: list[str], seconds: float) -> str:
+    def _tool(self, name: str, words: list[str], seconds: float, hint: str = "") -> str:
         status, text = self._run(self.account.words([self._program(name), *words]), seconds)
         if status:
-            raise ScalingError(f"{name} failed on {self.data}: {hide_assignments(_last_line(text))}")
+            raise ScalingError(f"{name} failed on {self.data}: {hide_assignments(_last_line(text))}.", hint)
         return text
 
 

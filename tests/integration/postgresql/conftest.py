@@ -239,12 +239,12 @@ class Site:
         self, local: Member | None, wanted: Member | None, check: bool = False, **more: t.Any
     ) -> dict[str, t.Any]:
         """postgresql_primary on the host of a member."""
-        parameters: dict[str, t.Any] = {"primary": wanted.name if wanted else "", "owner": OWNER, **more}
+        parameters: dict[str, t.Any] = {"primary": wanted.name if wanted else "", "owner": OWNER}
         if local:
             server = self.server(local)
             parameters.update({name: server[name] for name in server if name not in ("port", "socket_directory")})
             parameters["local"] = local.name
-        return self.cluster("postgresql_primary", check, **parameters)
+        return self.cluster("postgresql_primary", check, **{**parameters, **more})
 
     def trio(self) -> tuple[Member, Member, Member]:
         """A primary with two standbys that stream."""

@@ -266,3 +266,16 @@ def test_a_frozen_replica_keeps_writes_away_for_no_longer_than_allowed(site, wri
     load.stop()
     assert max(load.gaps) < 5
     assert set(load.acknowledged) <= set(a.numbers())
+
+
+def test_the_data_of_another_member_are_not_taken_for_the_primary_s(site):
+    a, b, c = site.trio()
+    server = site.server(c)
+    place = {name: server[name] for name in ("data_directory", "config_file", "log_file")}
+    refused = site.switch(a, b, **place)
+    assert "is not what the primary a runs on" in refused["msg"], refused["msg"]
+    a.kill()
+    c.stop()
+    refused = site.switch(a, b, mode="unplanned", max_loss_bytes=1 << 30, **place)
+    assert "are not those of the former primary a" in refused["msg"], refused["msg"]
+    assert b.one("SELECT pg_is_in_recovery()") is True

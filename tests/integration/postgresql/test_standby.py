@@ -242,5 +242,6 @@ def test_what_keeps_pg_rewind_from_working_is_said_before_anything_changes(site)
     a.stop()
     failed = site.standby(a, b)
     assert "pg_rewind failed" in failed.get("msg", ""), failed
+    assert "replace=diverged" in failed["msg"]
     a.start()
     assert 150 in a.numbers()
