@@ -105,6 +105,7 @@ def describe(plan: t.Mapping[str, t.Any]) -> list[str]:
         return []
     lines.extend(f"release spare {name}: drain and stop" for name in plan["release"])
     lines.extend(f"skip {skip['host']}: {skip['reason']}" for skip in plan["skipped"])
+    lines.append(f"hash of this plan: {plan['hash']}")
     return lines
 
 
