@@ -219,6 +219,24 @@ def test_a_missing_artifact_changes_nothing(platform):
     platform.all_serve("1.0.0")
 
 
+def test_a_spare_host_stands_in_and_leaves(platform):
+    platform.at("1.0.0")
+    drained = platform.run("drain_host", host_name="app4")
+    assert drained.code == 0
+    run = platform.run(
+        "deploy",
+        rollout_version="2.0.0",
+        **{**UNWATCHED, "rollout_max_unavailable": "0", "rollout_max_surge": "1", "rollout_spare_hosts": ["app4"]},
+    )
+    assert run.code == 0, run.output[-3000:]
+    assert platform.versions() == dict.fromkeys(HOSTS, "2.0.0")
+    rotation = platform.rotation()
+    assert rotation.pop("app4") == {"maint, MAINT"}
+    assert rotation == dict.fromkeys(("app1", "app2", "app3"), {"UP"})
+    assert platform.run("restore_host", host_name="app4").code == 0
+    platform.all_serve("2.0.0")
+
+
 def test_rollback_goes_back_to_the_version_before(platform):
     platform.at("1.0.0")
     deployed = platform.run("deploy", rollout_version="2.0.0", **UNWATCHED)
