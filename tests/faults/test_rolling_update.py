@@ -95,6 +95,31 @@ def test_a_second_operator_is_refused_and_told_who_holds_it(platform):
     platform.all_serve("2.0.0")
 
 
+def test_a_pause_from_elsewhere_takes_effect_between_batches(platform):
+    platform.at("1.0.0")
+    process = platform.start("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **HALF)
+    wait_for_batch(platform, 1)
+    assert platform.run("control_rollout", rollout_action="pause").code == 0
+    wait_for(lambda: platform.record()["state"] == "paused", "the rollout did not pause")
+    assert platform.versions() == {"app1": "2.0.0", "app2": "1.0.0", "app3": "1.0.0", "app4": "1.0.0"}
+    assert platform.all_up()
+    assert platform.run("control_rollout", rollout_action="resume").code == 0
+    assert platform.finish(process).code == 0
+    platform.all_serve("2.0.0")
+
+
+def test_an_abort_from_elsewhere_takes_the_finished_batches_back(platform):
+    platform.at("1.0.0")
+    process = platform.start("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **HALF)
+    wait_for_batch(platform, 1)
+    assert platform.run("control_rollout", rollout_action="abort").code == 0
+    run = platform.finish(process)
+    assert run.code != 0
+    assert "as was asked for" in run.output
+    assert platform.record()["state"] == "aborted"
+    platform.all_serve("1.0.0")
+
+
 def test_a_killed_run_is_resumed_by_the_next(platform):
     platform.at("1.0.0")
     kill_in_the_middle(platform, "2.0.0")
@@ -283,14 +308,20 @@ def ways(unfinished: str) -> dict:
 
 def wait_for_batch(platform, number: int) -> None:
     """Until the batch is being replaced: drained, and not yet back."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+
+    def begun() -> bool:
         record = platform.record()
         batches = record.get("batches", [])
-        if record["state"] == "running" and len(batches) >= number and batches[number - 1].get("phase") == "replacing":
-            return
+        return record["state"] == "running" and batches[number - 1].get("phase") == "replacing"
+
+    wait_for(begun, "the batch did not begin")
+
+
+def wait_for(happened, otherwise: str) -> None:
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.5)
-    raise AssertionError("the batch did not begin")
 
 
 def kill_in_the_middle(platform, version: str) -> None:
