@@ -27,7 +27,7 @@ HOSTS = ("app1", "app2", "app3", "app4")
 BALANCERS = ("lb1", "lb2")
 HALVES = {"rollout_batch_sizes": ["50%"], "rollout_max_unavailable": "50%"}
 # Short waits, so that the faults and not the watching take the time.
-QUICK = {"rollout_watch": 4, "rollout_watch_interval": 2, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
+QUICK = {"rollout_watch": 2, "rollout_watch_interval": 1, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
 
 
 @dataclasses.dataclass
