@@ -33,8 +33,7 @@ stage_molecule() { tests/lab/run_scenario.sh "$1"; }
 if (($#)); then
   stages=("$@")
 else
-  # The other scenarios are run by name; docs/testing.md lists them.
-  stages=(lint unit sanity cores artifact molecule-lab)
+  stages=(lint unit sanity cores artifact molecule-{lab,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17})
 fi
 
 passed=0 failed=0 table=""

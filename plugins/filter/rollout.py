@@ -90,12 +90,14 @@ def lined_up(
         plan: the rollout's plan; gives the version forward and, by host, the way back.
         direction: ``forward`` or ``back``.
     """
+    kinds = {batch["number"]: batch["kind"] for batch in plan["batches"]}
     lines: list[dict[str, t.Any]] = []
     for batch in batches:
         number, hosts = batch["number"], list(batch["hosts"])
         versions = {host: plan["version"] if direction == "forward" else plan["back"].get(host, "") for host in hosts}
         conductor = {
             "number": number,
+            "kind": kinds[number],
             "total": len(plan["batches"]),
             "hosts": hosts,
             "versions": versions,

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import time
 import typing as t
 
 import pytest
@@ -21,8 +24,10 @@ import generator  # noqa: E402
 
 SERVICE = "claims-service"
 HOSTS = ("app1", "app2", "app3", "app4")
+BALANCERS = ("lb1", "lb2")
+HALVES = {"rollout_batch_sizes": ["50%"], "rollout_max_unavailable": "50%"}
 # Short waits, so that the faults and not the watching take the time.
-QUICK = {"rollout_watch": 4, "rollout_watch_interval": 2, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
+QUICK = {"rollout_watch": 2, "rollout_watch_interval": 1, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
 
 
 @dataclasses.dataclass
@@ -40,10 +45,11 @@ def output_of(*words: str) -> str:
 class Platform:
     def __init__(self) -> None:
         self.lab = os.environ["LAB_NAME"]
+        self.balancer_type = os.environ.get("LAB_LOAD_BALANCER", "haproxy")
         self.base = f"http://{generator.virtual_address(self.lab)}"
 
     def command(self, playbook: str, **extra: t.Any) -> list[str]:
-        values = {"rollout_service": SERVICE, **QUICK, **extra}
+        values = {"rollout_service": SERVICE, "scaling_load_balancer_type": self.balancer_type, **QUICK, **extra}
         return ["ansible-playbook", f"horizontal.scaling.{playbook}", "-i", "inventories/lab", "-e", json.dumps(values)]
 
     def start(self, playbook: str, **extra: t.Any) -> subprocess.Popen:
@@ -72,25 +78,79 @@ class Platform:
         return {host: json.loads(text)["version"] for host, text in texts.items()}
 
     def rotation(self) -> dict[str, set[str]]:
-        """The states of every host on the load balancers, from the balancers themselves."""
+        """The states of every host on the load balancers, from the balancers themselves; ``ready`` and well: ``UP``."""
         states: dict[str, set[str]] = {host: set() for host in HOSTS}
-        ask = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
-        ask += "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
-        for balancer in ("lb1", "lb2"):
-            for line in self.on(balancer, "python3", "-c", ask).splitlines():
-                fields = line.split(",")
-                if fields[0] == SERVICE and fields[1] in states:
-                    states[fields[1]].add(fields[17].split()[0])
+        for known in self.ask(",".join(BALANCERS), f"{self.balancer_type}_info"):
+            for server in known["servers"]:
+                if server["backend"] == SERVICE:
+                    ready = server["state"] == "ready" and server.get("status", "UP") == "UP"
+                    states[server["name"]].add("UP" if ready else f"{server['state']}, {server.get('status')}")
         return states
+
+    def ask(self, hosts: str, module: str, arguments: str = "") -> list[dict[str, t.Any]]:
+        """What a module of the collection returns on each of the hosts."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["ansible", hosts, "-i", "inventories/lab", "--tree", folder]
+            command += ["-m", f"horizontal.scaling.{module}", "-a", arguments]
+            subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+            return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(pathlib.Path(folder).iterdir())]
 
     def record(self) -> dict[str, t.Any]:
         """The newest rollout in the ledger, open or finished."""
-        command = ["ansible", "load1", "-i", "inventories/lab", "-o", "-m", "horizontal.scaling.rollout_info"]
-        done = subprocess.run(
-            [*command, "-a", f"service={SERVICE}"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        known = json.loads(done.stdout[done.stdout.index("{") :])
-        return (known["current"] + known["history"])[0]
+        known = self.ask("load1", "rollout_info", f"service={SERVICE}")[0]
+        return (known["current"] + known["history"] or [{"id": "none", "state": "none"}])[0]
+
+    def address_holder(self) -> str:
+        """The load balancer that holds the shared address."""
+        address = self.base.removeprefix("http://")
+        holders = [host for host in BALANCERS if f" {address}/" in self.on(host, "ip", "-4", "address", "show")]
+        assert len(holders) == 1, holders
+        return holders[0]
+
+    def holds_the_address(self, balancer: str, deadline: float = 15) -> bool:
+        """Wait until a load balancer holds the shared address."""
+        address = self.base.removeprefix("http://")
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            if f" {address}/" in self.on(balancer, "ip", "-4", "address", "show"):
+                return True
+            time.sleep(0.5)
+        return False
+
+    @contextlib.contextmanager
+    def off_the_network(self, host: str) -> t.Iterator[None]:
+        """The host as others see it when its power fails."""
+        route = self.on(host, "ip", "-4", "route", "show", "default").split()
+        self.on(host, "ip", "link", "set", "eth0", "down")
+        try:
+            yield
+        finally:
+            self.on(host, "ip", "link", "set", "eth0", "up")
+            self.on(host, "ip", "route", "add", *route)
+
+    @contextlib.contextmanager
+    def full_disk(self, host: str) -> t.Iterator[None]:
+        """The service's directory, as it is, on a file system without room for another release."""
+        base = f"/opt/{SERVICE}"
+        size = int(self.on(host, "du", "-sk", base).split()[0]) + 64
+        self.on(host, "mkdir", "-p", "/mnt/full")
+        self.on(host, "mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", "/mnt/full")
+        self.on(host, "cp", "-a", f"{base}/.", "/mnt/full")
+        self.on(host, "mount", "--bind", "/mnt/full", base)
+        try:
+            yield
+        finally:
+            self.on(host, "umount", base)
+            self.on(host, "umount", "/mnt/full")
+
+    def all_up(self, deadline: float = 30) -> bool:
+        """Wait until every host takes traffic on every load balancer."""
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            if self.rotation() == {host: {"UP"} for host in HOSTS}:
+                return True
+            time.sleep(0.5)
+        return False
 
     def load(self, folder: pathlib.Path, rate: int = 60) -> generator.Load:
         return generator.Load(
@@ -98,21 +158,25 @@ class Platform:
         )
 
     def at(self, version: str) -> None:
-        """Have all hosts run a version and take traffic; the starting point of a test."""
-        if set(self.versions().values()) != {version} or set.union(*self.rotation().values()) != {"UP"}:
+        """Have all hosts run a version and take traffic, and nothing unfinished; the starting point of a test."""
+        quiet = {"rollout_on_inconclusive": "continue", "rollout_watch": 0, **HALVES}
+        if self.record().get("state") in ("running", "paused"):
             run = self.run(
                 "deploy",
                 rollout_version=version,
-                rollout_on_inconclusive="continue",
-                rollout_batch_sizes=["50%"],
-                rollout_max_unavailable="50%",
-                rollout_watch=0,
+                rollout_unfinished="rollback",
+                rollout_force_take_over=True,
+                **quiet,
             )
             assert run.code == 0, run.output[-3000:]
+        if set(self.versions().values()) != {version} or not self.all_up(5):
+            run = self.run("deploy", rollout_version=version, **quiet)
+            assert run.code == 0, run.output[-3000:]
+        self.all_serve(version)
 
     def all_serve(self, version: str) -> None:
         assert self.versions() == dict.fromkeys(HOSTS, version)
-        assert self.rotation() == {host: {"UP"} for host in HOSTS}
+        assert self.all_up(), self.rotation()
 
 
 @pytest.fixture(scope="session")

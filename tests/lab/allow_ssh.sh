@@ -39,6 +39,9 @@ Host $name
   ControlMaster auto
   ControlPersist 60s
   ControlPath $sockets/%k
+  ConnectTimeout 10
+  ServerAliveInterval 5
+  ServerAliveCountMax 4
 CONFIG
   [[ ! -s $folder/$1.hostkey ]] || sed -i "s/^/$name-${id:0:12} /" "$folder/$1.hostkey"
 }

@@ -80,7 +80,7 @@ def room(target: Path, needed: int) -> None:
     """Refuse to begin what cannot fit."""
     free = shutil.disk_usage(str(target)).free
     if needed + MARGIN > free:
-        raise full(target, needed, free)
+        raise full(target, needed + MARGIN, free)
 
 
 def full(target: Path, needed: int, free: int) -> ScalingError:

@@ -103,8 +103,9 @@ def describe(plan: t.Mapping[str, t.Any]) -> list[str]:
         lines.append(f"batch {batch['number']} of {total}: {', '.join(moves)}")
     if not lines:
         return []
-    lines.extend(f"release spare {name}: drain and stop" for name in plan["release"])
+    lines.extend(f"release spare {name}: drain" for name in plan["release"])
     lines.extend(f"skip {skip['host']}: {skip['reason']}" for skip in plan["skipped"])
+    lines.append(f"hash of this plan: {plan['hash']}")
     return lines
 
 

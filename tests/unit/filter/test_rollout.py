@@ -5,7 +5,10 @@ from ansible_collections.horizontal.scaling.plugins.filter import rollout
 
 PLAN = {
     "version": "2.0.0",
-    "batches": [{"number": 1, "hosts": ["app1"]}, {"number": 2, "hosts": ["app2", "app3"]}],
+    "batches": [
+        {"number": 1, "kind": "surge", "hosts": ["app1"]},
+        {"number": 2, "kind": "replace", "hosts": ["app2", "app3"]},
+    ],
     "back": {"app1": "1.0.0", "app2": "1.0.0", "app3": "0.9.0"},
 }
 RUNNING = {"app1": {"version": "1.0.0", "running": True}}
@@ -32,6 +35,7 @@ def test_batches_are_led_by_their_conductor():
     assert [line["name"] for line in lines] == ["batch-1-of-2", "app1", "batch-2-of-2", "app2", "app3"]
     assert lines[2]["batch"]["versions"] == {"app2": "2.0.0", "app3": "2.0.0"}
     assert "batch" not in lines[1]
+    assert [lines[place]["batch"]["kind"] for place in (0, 2)] == ["surge", "replace"]
 
 
 def test_the_way_back_gives_every_host_its_own_version():

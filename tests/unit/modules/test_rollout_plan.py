@@ -18,7 +18,9 @@ def test_check_mode_shows_the_same_plan_as_a_run():
     assert checked == rollout_plan.converge(parameters("2.0.0"), False).as_result(True)
     assert checked["changed"]
     assert checked["diff"]["before"] == ""
-    assert checked["diff"]["after"] == "batch 1 of 2: app1 (1.0.0 -> 2.0.0)\nbatch 2 of 2: app2 (1.0.0 -> 2.0.0)\n"
+    lines = checked["diff"]["after"].splitlines()
+    assert lines[:-1] == ["batch 1 of 2: app1 (1.0.0 -> 2.0.0)", "batch 2 of 2: app2 (1.0.0 -> 2.0.0)"]
+    assert lines[-1] == f"hash of this plan: {checked['plan']['hash']}"
     assert checked["diff"]["after_header"] == "rollout of claims to 2.0.0"
 
 

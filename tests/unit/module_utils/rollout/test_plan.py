@@ -146,7 +146,8 @@ def test_spares_come_in_first_stand_in_and_leave_last():
         "batch 1 of 3: spare spare1 (none -> 2.0.0)",
         "batch 2 of 3: app1 (1.0.0 -> 2.0.0)",
         "batch 3 of 3: app2 (1.0.0 -> 2.0.0)",
-        "release spare spare1: drain and stop",
+        "release spare spare1: drain",
+        f"hash of this plan: {plan['hash']}",
     ]
 
 
