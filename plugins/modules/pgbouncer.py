@@ -9,7 +9,7 @@ module: pgbouncer
 short_description: Hold the clients of a PgBouncer back, let them go on, and lead its databases to a server
 version_added: "0.2.0"
 description:
-  - Runs on the pooler's host, by its admin console on the UNIX socket, where the owner of the process needs no password.
+  - Runs on the pooler's host, by its admin console on the UNIX socket, where its owner needs no password.
   - Leads databases to another server by the configuration that O(config_file) includes, and a C(RELOAD); no client
     loses its connection. What runs afterwards is read back, since PgBouncer itself is silent about a file that it
     could not read.

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the module pgbouncer does on the pooler's own host: where its databases lead, and whether clients are held back."""
+"""What the module pgbouncer does on the pooler's own host: where databases lead, whether clients are held back."""
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
@@ -64,7 +63,7 @@ def _converge(params: Document, pooler: Pooler, check_mode: bool) -> Outcome:
         found = _state(config, pooler.databases())
         if found != after:
             raise ScalingError(
-                f"The pooler at {pooler.place} has not taken {params['include'] or 'the wanted state'}: it has {found}.",
+                f"The pooler at {pooler.place} is not in the wanted state: it has {found}.",
                 "Its log has the reason.",
             )
     return Outcome(before, after, "pgbouncer", **after)
@@ -81,7 +80,11 @@ def wanted(before: Document, include: str, state: str | None, places: dict[str, 
     for name in places or before["databases"]:
         entry = before["databases"].get(name, {"host": "", "port": 5432, "paused": False})
         host, port = places.get(name, (entry["host"], entry["port"]))
-        databases[name] = {"host": host, "port": port, "paused": entry["paused"] if state is None else state == "paused"}
+        databases[name] = {
+            "host": host,
+            "port": port,
+            "paused": entry["paused"] if state is None else state == "paused",
+        }
     return {"include": include or before["include"], "databases": databases}
 
 
@@ -113,7 +116,9 @@ def _state(config: Path, databases: list[Database]) -> Document:
     try:
         found = _INCLUDE.findall(config.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ScalingError(f"config_file: {config} cannot be read ({error.strerror}).", "Name the one that it starts with.") from error
+        raise ScalingError(
+            f"config_file: {config} cannot be read ({error.strerror}).", "Name the one that it starts with."
+        ) from error
     return {
         "include": found[0] if found else "",
         "databases": {each.name: {"host": each.host, "port": each.port, "paused": each.paused} for each in databases},
@@ -125,14 +130,14 @@ def _write(path: Path, text: str) -> None:
     if path.read_text(encoding="utf-8") == text:
         return
     there = path.stat()
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        try:
-            new.write(text)
-            new.flush()
-            os.fsync(new.fileno())
-            os.fchown(new.fileno(), there.st_uid, there.st_gid)
-            os.fchmod(new.fileno(), there.st_mode & 0o7777)
-            os.replace(new.name, path)
-        except OSError as error:
-            os.unlink(new.name)
-            raise ScalingError(f"config_file: {path} cannot be written ({error.strerror}).") from error
+    new = path.with_name(f".{path.name}.new")
+    try:
+        with new.open("w", encoding="utf-8") as stream:
+            os.fchown(stream.fileno(), there.st_uid, there.st_gid)
+            os.fchmod(stream.fileno(), there.st_mode & 0o7777)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise ScalingError(f"config_file: {path} cannot be written ({error.strerror}).") from error

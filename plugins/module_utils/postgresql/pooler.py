@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""PgBouncer's admin console: hold its clients back while the primary changes, lead them to the new one, let them go on."""
+"""PgBouncer's admin console: hold clients back while the primary changes, lead them to the new one, let them go on."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_of(pools: t.Iterable[Row], database: str) -> dict[str, t.Any]:
 
 
 def holders_of(clients: t.Iterable[Row], servers: t.Iterable[Row], database: str) -> list[str]:
-    """Who keeps a PAUSE of a database waiting, out of SHOW CLIENTS and SHOW SERVERS: clients with a server's connection."""
+    """Who keeps a PAUSE of a database waiting: clients with a server's connection, out of SHOW CLIENTS and SERVERS."""
     process = {row["ptr"]: row["remote_pid"] for row in servers}
     return [
         f"{row['user']} from {row['addr']}:{row['port']} ({row['application_name'] or 'no application_name'})"
@@ -144,8 +144,8 @@ class Pooler:
         if not self.leads_to(host, port):
             # PgBouncer says nothing when it cannot read a file, and keeps what it has.
             raise ScalingError(
-                f"The pooler at {self.place} does not lead to {member} ({host}:{port}) by {self._primaries}/{member}.ini.",
-                "Run the role pgbouncer with the same members there; its log has the reason.",
+                f"The pooler at {self.place} does not lead to {member} ({host}:{port}).",
+                f"See {self._primaries}/{member}.ini there and its log; the role pgbouncer makes them for the same members.",
             )
 
     def configure(self, path: str) -> None:
@@ -249,7 +249,9 @@ def paused(poolers: t.Sequence[Pooler], seconds: float) -> t.Iterator[None]:
 
 def resume(poolers: t.Sequence[Pooler]) -> None:
     """Let all clients go on, of as many poolers as can be reached; raises ScalingError that names the others."""
-    _each(poolers, lambda pooler: pooler.resume(), "Its clients may still be held back: type RESUME on its admin console.")
+    _each(
+        poolers, lambda pooler: pooler.resume(), "Its clients may still be held back: type RESUME on its admin console."
+    )
 
 
 def lead(poolers: t.Sequence[Pooler], member: str, host: str, port: int) -> None:
