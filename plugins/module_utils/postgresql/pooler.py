@@ -145,7 +145,7 @@ class Pooler:
             # PgBouncer says nothing when it cannot read a file, and keeps what it has.
             raise ScalingError(
                 f"The pooler at {self.place} does not lead to {member} ({host}:{port}).",
-                f"See {self._primaries}/{member}.ini there and its log; the role pgbouncer makes them for the same members.",
+                f"See {self._primaries}/{member}.ini there, which the role pgbouncer makes, and the pooler's log.",
             )
 
     def configure(self, path: str) -> None:
