@@ -33,7 +33,7 @@ stage_molecule() { tests/lab/run_scenario.sh "$1"; }
 if (($#)); then
   stages=("$@")
 else
-  stages=(lint unit sanity cores artifact molecule-{lab,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17})
+  stages=(lint unit sanity cores artifact molecule-{lab,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer})
 fi
 
 passed=0 failed=0 table=""

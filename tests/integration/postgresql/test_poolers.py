@@ -202,8 +202,8 @@ def test_a_pooler_is_led_to_the_new_primary(site, led, writer):
         assert "lead_poolers" in result["phases"]
         number = len(load.acknowledged)
         until(lambda number=number: len(load.acknowledged) > number + 20)
-    load.stop()
     assert load.errors == 0
+    load.stop()
     assert max(load.gaps) < 2
     assert set(load.acknowledged) <= set(b.numbers())
     assert led.paused() == []
