@@ -33,7 +33,7 @@ stage_molecule() { tests/lab/run_scenario.sh "$1"; }
 if (($#)); then
   stages=("$@")
 else
-  stages=(lint unit sanity cores artifact molecule-{lab,service,load_balancer,nginx,rolling_update,rolling_update_nginx})
+  stages=(lint unit sanity cores artifact molecule-{lab,modules,service,load_balancer,nginx,rolling_update,rolling_update_nginx})
 fi
 
 passed=0 failed=0 table=""
