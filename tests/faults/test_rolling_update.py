@@ -15,151 +15,151 @@ UNWATCHED = {**HALF, "rollout_batch_sizes": ["50%"], "rollout_on_inconclusive": 
 
 
 def test_a_rollout_under_load_loses_no_request(platform, tmp_path, failed_requests):
-    platform.at("2.0.0")
+    _, new = platform.settle()
     with platform.load(tmp_path):
-        run = platform.run("deploy", rollout_version="3.0.0", **HALF)
+        run = platform.run("deploy", rollout_version=new, **HALF)
         time.sleep(2)
     assert run.code == 0
-    platform.all_serve("3.0.0")
+    platform.all_serve(new)
     assert failed_requests() == 0
     assert platform.record()["state"] == "succeeded"
 
 
 def test_deploying_again_changes_nothing(platform):
-    platform.at("3.0.0")
-    run = platform.run("deploy", rollout_version="3.0.0", **HALF)
+    version, _ = platform.settle()
+    run = platform.run("deploy", rollout_version=version, **HALF)
     assert run.code == 0
-    assert "Every host of claims-service runs 3.0.0 and takes traffic." in run.output
+    assert f"Every host of claims-service runs {version} and takes traffic." in run.output
     assert "changed=1" not in run.output
 
 
 def test_check_mode_tells_the_plan_and_touches_nothing(platform):
-    platform.at("3.0.0")
+    old, new = platform.settle()
     before = platform.record()["id"]
-    command = [*platform.command("deploy", rollout_version="1.0.0", **HALF), "--check", "--diff"]
+    command = [*platform.command("deploy", rollout_version=new, **HALF), "--check", "--diff"]
     platform.command = lambda *_, **__: command
     try:
         run = platform.run("deploy")
     finally:
         del platform.command
     assert run.code == 0
-    assert "batch 1 of 3: app1 (3.0.0 -> 1.0.0)" in run.output
-    platform.all_serve("3.0.0")
+    assert f"batch 1 of 3: app1 ({old} -> {new})" in run.output
+    platform.all_serve(old)
     assert platform.record()["id"] == before
 
 
 def test_a_version_that_never_gets_healthy_is_taken_back(platform, tmp_path, failed_requests):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     with platform.load(tmp_path):
         run = platform.run("deploy", rollout_version="2.0.0-unhealthy", **HALF)
         time.sleep(2)
     assert run.code != 0
     assert "claims-service on app1" in run.output
     assert "503" in run.output
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
     assert failed_requests() == 0
     assert platform.record()["state"] == "failed"
 
 
 def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_path, failed_requests):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     with platform.load(tmp_path):
         run = platform.run("deploy", rollout_version="2.0.0-errors", **HALF)
         time.sleep(2)
     assert run.code != 0
     assert "error_rate" in run.output
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
     # One host of four answered 20 % of its share with 500 until the watch saw it.
     assert 0 < failed_requests() < 200
 
 
 def test_a_service_that_ignores_its_stop_is_killed_and_said_so(platform):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     run = platform.run("deploy", rollout_version="2.0.0-ignores-sigterm", **UNWATCHED)
     assert run.code == 0
-    run = platform.run("deploy", rollout_version="1.0.0", **UNWATCHED)
+    run = platform.run("deploy", rollout_version=old, **UNWATCHED)
     assert run.code == 0
     assert "was killed" in run.output
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_second_operator_is_refused_and_told_who_holds_it(platform):
-    platform.at("1.0.0")
-    first = platform.start("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **HALF)
+    _, new = platform.settle()
+    first = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **HALF)
     wait_for_batch(platform, 1)
     second = platform.run("deploy", rollout_version="3.0.0", **HALF)
     assert second.code != 0
     assert "rollout_unfinished=resume" in second.output
     assert platform.record()["owner"] in second.output
     assert platform.finish(first).code == 0
-    platform.all_serve("2.0.0")
+    platform.all_serve(new)
 
 
 def test_a_pause_from_elsewhere_takes_effect_between_batches(platform):
-    platform.at("1.0.0")
-    process = platform.start("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **HALF)
+    old, new = platform.settle()
+    process = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **HALF)
     wait_for_batch(platform, 1)
     assert platform.run("control_rollout", rollout_action="pause").code == 0
     wait_for(lambda: platform.record()["state"] == "paused", "the rollout did not pause")
-    assert platform.versions() == {"app1": "2.0.0", "app2": "1.0.0", "app3": "1.0.0", "app4": "1.0.0"}
+    assert platform.versions() == {"app1": new, "app2": old, "app3": old, "app4": old}
     assert platform.all_up()
     assert platform.run("control_rollout", rollout_action="resume").code == 0
     assert platform.finish(process).code == 0
-    platform.all_serve("2.0.0")
+    platform.all_serve(new)
 
 
 def test_an_abort_from_elsewhere_takes_the_finished_batches_back(platform):
-    platform.at("1.0.0")
-    process = platform.start("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **HALF)
+    old, new = platform.settle()
+    process = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **HALF)
     wait_for_batch(platform, 1)
     assert platform.run("control_rollout", rollout_action="abort").code == 0
     run = platform.finish(process)
     assert run.code != 0
     assert "as was asked for" in run.output
     assert platform.record()["state"] == "aborted"
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_killed_run_is_resumed_by_the_next(platform):
-    platform.at("1.0.0")
-    kill_in_the_middle(platform, "2.0.0")
-    refused = platform.run("deploy", rollout_version="2.0.0", **HALF)
+    _, new = platform.settle()
+    kill_in_the_middle(platform, new)
+    refused = platform.run("deploy", rollout_version=new, **HALF)
     assert refused.code != 0
     assert "rollout_unfinished=resume" in refused.output
-    resumed = platform.run("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **ways("resume"))
+    resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
     assert resumed.code == 0
-    platform.all_serve("2.0.0")
+    platform.all_serve(new)
 
 
 def test_a_killed_run_is_rolled_back_by_the_next(platform):
-    platform.at("1.0.0")
-    kill_in_the_middle(platform, "2.0.0")
-    back = platform.run("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **ways("rollback"))
+    old, new = platform.settle()
+    kill_in_the_middle(platform, new)
+    back = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("rollback"))
     assert back.code == 0
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
     assert platform.record()["state"] == "rolled_back"
 
 
 def test_a_load_balancer_that_is_down_stops_the_rollout_before_it_starts(platform):
-    platform.at("1.0.0")
+    old, new = platform.settle()
     before = platform.record()["id"]
     platform.on("lb2", "systemctl", "stop", "haproxy")
     try:
-        run = platform.run("deploy", rollout_version="2.0.0", **HALF)
+        run = platform.run("deploy", rollout_version=new, **HALF)
     finally:
         platform.on("lb2", "systemctl", "start", "haproxy")
     assert run.code != 0
     assert "Load balancer lb2 does not answer" in run.output
     assert platform.record()["id"] == before
     time.sleep(3)
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_load_balancer_that_dies_in_the_middle_pauses_the_rollout(platform, tmp_path, failed_requests):
-    platform.at("1.0.0")
+    _, new = platform.settle()
     holder = platform.address_holder()
     with platform.load(tmp_path):
-        process = platform.start("deploy", rollout_version="2.0.0", **HALF)
+        process = platform.start("deploy", rollout_version=new, **HALF)
         wait_for_batch(platform, 1)
         with platform.off_the_network(holder):
             run = platform.finish(process)
@@ -170,9 +170,9 @@ def test_a_load_balancer_that_dies_in_the_middle_pauses_the_rollout(platform, tm
     assert platform.record()["state"] == "paused"
     # Those that were open to it; vegeta holds one connection for each request in flight.
     assert failed_requests() <= 60
-    resumed = platform.run("deploy", rollout_version="2.0.0", rollout_on_inconclusive="continue", **ways("resume"))
+    resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
     assert resumed.code == 0
-    platform.all_serve("2.0.0")
+    platform.all_serve(new)
 
 
 def test_the_address_does_not_move_back(platform):
@@ -184,21 +184,21 @@ def test_the_address_does_not_move_back(platform):
 
 
 def test_an_unreachable_host_changes_nothing(platform):
-    platform.at("1.0.0")
+    old, new = platform.settle()
     before = platform.record()["id"]
     with platform.off_the_network("app3"):
-        run = platform.run("deploy", rollout_version="2.0.0", **HALF)
+        run = platform.run("deploy", rollout_version=new, **HALF)
     assert run.code != 0
     assert "app3" in run.output
     assert "unreachable=1" in run.output
     assert platform.record()["id"] == before
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_host_that_vanishes_in_its_batch_is_left_out_and_named(platform, tmp_path, failed_requests):
-    platform.at("1.0.0")
+    old, new = platform.settle()
     with platform.load(tmp_path):
-        process = platform.start("deploy", rollout_version="2.0.0", **HALF)
+        process = platform.start("deploy", rollout_version=new, **HALF)
         wait_for_batch(platform, 1)
         with platform.off_the_network("app1"):
             run = platform.finish(process)
@@ -206,12 +206,12 @@ def test_a_host_that_vanishes_in_its_batch_is_left_out_and_named(platform, tmp_p
     assert "app1: cannot be reached" in run.output
     assert "Out of rotation: app1" in run.output
     assert platform.record()["state"] == "failed"
-    assert platform.versions() | {"app1": ""} == {"app1": "", "app2": "1.0.0", "app3": "1.0.0", "app4": "1.0.0"}
+    assert platform.versions() | {"app1": ""} == {"app1": "", "app2": old, "app3": old, "app4": old}
     assert failed_requests() == 0
 
 
 def test_a_full_disk_changes_nothing(platform):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     before = platform.record()["id"]
     platform.on("app3", "rm", "-rf", "/opt/claims-service/releases/3.0.0")
     with platform.full_disk("app3"):
@@ -219,11 +219,11 @@ def test_a_full_disk_changes_nothing(platform):
     assert run.code != 0
     assert "No space left for the release in /opt/claims-service/releases" in run.output
     assert platform.record()["id"] == before
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_wrong_checksum_changes_nothing(platform):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     before = platform.record()["id"]
     for host in HOSTS:
         platform.on(host, "rm", "-rf", "/opt/claims-service/releases/3.0.0")
@@ -231,44 +231,44 @@ def test_a_wrong_checksum_changes_nothing(platform):
     assert run.code != 0
     assert "checksum" in run.output
     assert platform.record()["id"] == before
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_missing_artifact_changes_nothing(platform):
-    platform.at("1.0.0")
+    old, _ = platform.settle()
     before = platform.record()["id"]
     run = platform.run("deploy", rollout_version="9.9.9", **HALF)
     assert run.code != 0
     assert "claims-service-9.9.9.tar.gz" in run.output
     assert platform.record()["id"] == before
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 def test_a_spare_host_stands_in_and_leaves(platform):
-    platform.at("1.0.0")
+    _, new = platform.settle()
     drained = platform.run("drain_host", host_name="app4")
     assert drained.code == 0
     run = platform.run(
         "deploy",
-        rollout_version="2.0.0",
+        rollout_version=new,
         **{**UNWATCHED, "rollout_max_unavailable": "0", "rollout_max_surge": "1", "rollout_spare_hosts": ["app4"]},
     )
     assert run.code == 0, run.output[-3000:]
-    assert platform.versions() == dict.fromkeys(HOSTS, "2.0.0")
+    assert platform.versions() == dict.fromkeys(HOSTS, new)
     rotation = platform.rotation()
     assert rotation.pop("app4") == {"maint, MAINT"}
     assert rotation == dict.fromkeys(("app1", "app2", "app3"), {"UP"})
     assert platform.run("restore_host", host_name="app4").code == 0
-    platform.all_serve("2.0.0")
+    platform.all_serve(new)
 
 
 def test_rollback_goes_back_to_the_version_before(platform):
-    platform.at("1.0.0")
-    deployed = platform.run("deploy", rollout_version="2.0.0", **UNWATCHED)
+    old, new = platform.settle()
+    deployed = platform.run("deploy", rollout_version=new, **UNWATCHED)
     assert deployed.code == 0
     run = platform.run("rollback", **UNWATCHED)
     assert run.code == 0
-    platform.all_serve("1.0.0")
+    platform.all_serve(old)
 
 
 @pytest.mark.parametrize(
