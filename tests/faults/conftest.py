@@ -102,6 +102,10 @@ class Platform:
         known = self.ask("load1", "rollout_info", f"service={SERVICE}")[0]
         return (known["current"] + known["history"] or [{"id": "none", "state": "none"}])[0]
 
+    def tell_ledger(self, **options: t.Any) -> dict[str, t.Any]:
+        """Do something to the service's rollout past the playbooks."""
+        return self.ask("load1", "rollout", json.dumps({"service": SERVICE, **options}))[0]
+
     def address_holder(self) -> str:
         """The load balancer that holds the shared address."""
         address = self.base.removeprefix("http://")
