@@ -23,7 +23,9 @@ for unwanted in tests molecule Makefile .ci AGENTS.md inventories/lab; do
 done
 
 # The installed copy alone, with the collections it depends on.
-ln -s "$HS_BUNDLE/ansible_collections/ansible" "$folder/installed/ansible_collections/ansible"
+for namespace in ansible community; do
+  ln -s "$HS_BUNDLE/ansible_collections/$namespace" "$folder/installed/ansible_collections/$namespace"
+done
 cd "$folder"
 unset ANSIBLE_CONFIG
 export ANSIBLE_COLLECTIONS_PATH=$folder/installed

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes numbered rows to whoever is the primary until it is told to end, then reads all of them back.
+
+    writer.py CONNINFO RESULT
+
+The result, as JSON: how many rows were acknowledged, which are missing, errors, and the longest time without a row.
+"""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+
+CONNINFO, RESULT = sys.argv[1:]
+state = {"run": True}
+
+
+def end(*_arguments):
+    state["run"] = False
+
+
+def connect():
+    return psycopg.connect(CONNINFO, autocommit=True, connect_timeout=2)
+
+
+def main():
+    signal.signal(signal.SIGTERM, end)
+    acknowledged, errors, gaps, number, last = [], [], [], 0, time.monotonic()
+    with connect() as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS numbers (n bigint PRIMARY KEY)")
+        number = connection.execute("SELECT coalesce(max(n), 0) FROM numbers").fetchone()[0]
+    while state["run"]:
+        try:
+            with connect() as connection:
+                while state["run"]:
+                    number += 1
+                    connection.execute("INSERT INTO numbers VALUES (%s)", (number,))
+                    acknowledged.append(number)
+                    gaps.append(time.monotonic() - last)
+                    last = time.monotonic()
+                    time.sleep(0.005)
+        except psycopg.Error as error:
+            errors.append(str(error).splitlines()[0])
+            time.sleep(0.02)
+    with connect() as connection:
+        there = {row[0] for row in connection.execute("SELECT n FROM numbers")}
+    with Path(RESULT).open("w", encoding="utf-8") as stream:
+        missing = [number for number in acknowledged if number not in there]
+        json.dump(
+            {"acknowledged": len(acknowledged), "missing": missing, "errors": errors, "longest_gap": max(gaps)}, stream
+        )
+
+
+if __name__ == "__main__":
+    main()
