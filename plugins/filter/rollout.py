@@ -14,6 +14,7 @@ description:
   - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
   - C(routed_servers) collects the servers of a backend from a loop over load balancers.
   - C(silent_balancers) names the load balancers of a loop that gave no answer.
+  - C(cut_sessions) tells which sessions a drain over load balancers left.
   - C(wanted_servers) gives a list of server names one wanted state.
   - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
@@ -75,6 +76,15 @@ def silent_balancers(results: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
         # haproxy_server and haproxy_info name the balancer whose socket is dead.
         and (result.get("unreachable") or "timedout" in result or "balancer" in result)
     ]
+
+
+def cut_sessions(results: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, dict[str, int]]:
+    """Sessions that were left at the deadline of a drain, by load balancer and server; none with a count of 0."""
+    left = {
+        result["item"]: {name: count for name, count in result.get("remaining_sessions", {}).items() if count}
+        for result in results
+    }
+    return {balancer: servers for balancer, servers in left.items() if servers}
 
 
 def wanted_servers(names: t.Sequence[str], backend: str, state: str) -> list[dict[str, str]]:
@@ -141,6 +151,7 @@ class FilterModule:
             "rollout_hosts": rollout_hosts,
             "routed_servers": routed_servers,
             "silent_balancers": silent_balancers,
+            "cut_sessions": cut_sessions,
             "wanted_servers": wanted_servers,
             "balanced_servers": balanced_servers,
             "lined_up": lined_up,

@@ -48,6 +48,15 @@ def test_who_refuses_is_not_silent():
     assert rollout.silent_balancers(results) == ["lb3", "lb4", "lb5"]
 
 
+def test_only_sessions_that_were_left_were_cut():
+    results = [
+        {"item": "lb1", "remaining_sessions": {"claims/app1": 3, "claims/app2": 0}},
+        {"item": "lb2", "remaining_sessions": {"app1": 0}},
+        {"item": "lb3", "unreachable": True},
+    ]
+    assert rollout.cut_sessions(results) == {"lb1": {"claims/app1": 3}}
+
+
 def test_batches_are_led_by_their_conductor():
     lines = rollout.lined_up(PLAN["batches"], PLAN, "forward")
     assert [line["name"] for line in lines] == ["batch-1-of-2", "app1", "batch-2-of-2", "app2", "app3"]
@@ -98,6 +107,7 @@ def test_all_filters_are_offered():
         "rollout_hosts",
         "routed_servers",
         "silent_balancers",
+        "cut_sessions",
         "wanted_servers",
         "balanced_servers",
         "lined_up",
