@@ -30,15 +30,8 @@ stage_artifact() { tests/test_artifact.sh; }
 
 stage_molecule() { tests/lab/run_scenario.sh "$1"; }
 
-if (($#)); then
-  stages=("$@")
-else
-  stages=(lint unit sanity cores artifact molecule-{lab,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer})
-fi
-
-passed=0 failed=0 table=""
-for stage in "${stages[@]}"; do
-  log=build/logs/$stage.log
+run_stage() {
+  local stage=$1 log=build/logs/$1.log began code took verdict=passed
   printf '\033[1m==>\033[0m %s\n' "$stage"
   began=$(date +%s)
   case $stage in
@@ -48,17 +41,36 @@ for stage in "${stages[@]}"; do
   esac </dev/null >"$log" 2>&1
   code=$?
   took=$(($(date +%s) - began))
-  if ((code == 0)); then
-    verdict=passed passed=$((passed + 1))
-  else
-    verdict=FAILED failed=$((failed + 1))
+  if ((code)); then
+    verdict=FAILED
     tail -n 60 "$log"
     echo "(all of it: $log)"
   fi
-  printf '    %s in %d s\n' "$verdict" "$took"
-  table+=$(printf '  %-26s %-7s %5d s' "$stage" "$verdict" "$took")$'\n'
-done
+  printf '    %s %s in %d s\n' "$stage" "$verdict" "$took"
+  printf '  %-26s %-7s %5d s\n' "$stage" "$verdict" "$took" >"build/logs/$stage.result"
+}
 
-printf '\n%s\n' "$table"
-echo "$passed passed, $failed failed"
-((failed == 0))
+run_lane() {
+  for stage in "$@"; do run_stage "$stage"; done
+}
+
+rm -f build/logs/*.result
+if (($#)); then
+  run_lane "$@"
+else
+  # Scenarios wait more than they work, so two run beside each other; what takes longest is in the one, all the rest in the other.
+  trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT TERM
+  run_lane lint unit sanity cores artifact molecule-{service,load_balancer,nginx,postgresql,postgresql_17,pgbouncer} &
+  run_lane molecule-{lab,modules,rolling_update,rolling_update_nginx}
+  wait
+  set -- lint unit sanity cores artifact molecule-{lab,modules,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer}
+fi
+
+passed=0
+echo
+for stage in "$@"; do
+  cat "build/logs/$stage.result"
+  if grep -q ' passed ' "build/logs/$stage.result"; then passed=$((passed + 1)); fi
+done
+printf '\n%d s\n%d passed, %d failed\n' "$SECONDS" "$passed" $(($# - passed))
+((passed == $#))

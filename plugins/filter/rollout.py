@@ -13,6 +13,8 @@ version_added: "0.1.0"
 description:
   - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
   - C(routed_servers) collects the servers of a backend from a loop over load balancers.
+  - C(silent_balancers) names the load balancers of a loop that gave no answer.
+  - C(cut_sessions) tells which sessions a drain over load balancers left.
   - C(wanted_servers) gives a list of server names one wanted state.
   - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
@@ -28,6 +30,7 @@ def rollout_hosts(
     running: t.Mapping[str, t.Mapping[str, t.Any]],
     servers: t.Sequence[t.Mapping[str, t.Any]],
     balanced: bool = True,
+    groups: t.Mapping[str, str] | None = None,
 ) -> list[dict[str, t.Any]]:
     """Hosts as rollout_plan takes them.
 
@@ -36,6 +39,7 @@ def rollout_hosts(
         running: results of service_info by host name.
         servers: servers of the service as the load balancers report them, one entry per balancer.
         balanced: whether the service stands behind load balancers; if not, every host counts as in rotation.
+        groups: failure domain of each host.
     """
     states: dict[str, list[str]] = {}
     for server in servers:
@@ -46,7 +50,8 @@ def rollout_hosts(
             "version": running[name]["version"],
             "running": running[name]["running"],
             "in_rotation": not balanced or (name in states and all(state == "ready" for state in states[name])),
-            "group": running[name].get("group", ""),
+            "restart_pending": running[name].get("restart_pending", False),
+            "group": (groups or {}).get(name, ""),
         }
         for name in names
     ]
@@ -60,6 +65,26 @@ def routed_servers(results: t.Sequence[t.Mapping[str, t.Any]], backend: str) -> 
         for server in result.get("servers", ())
         if server["backend"] == backend
     ]
+
+
+def silent_balancers(results: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Load balancers of a loop that cannot be reached or do not answer; one that refuses something is not silent."""
+    return [
+        result["item"]
+        for result in results
+        if "servers" not in result
+        # haproxy_server and haproxy_info name the balancer whose socket is dead.
+        and (result.get("unreachable") or "timedout" in result or "balancer" in result)
+    ]
+
+
+def cut_sessions(results: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, dict[str, int]]:
+    """Sessions that were left at the deadline of a drain, by load balancer and server; none with a count of 0."""
+    left = {
+        result["item"]: {name: count for name, count in result.get("remaining_sessions", {}).items() if count}
+        for result in results
+    }
+    return {balancer: servers for balancer, servers in left.items() if servers}
 
 
 def wanted_servers(names: t.Sequence[str], backend: str, state: str) -> list[dict[str, str]]:
@@ -125,6 +150,8 @@ class FilterModule:
         return {
             "rollout_hosts": rollout_hosts,
             "routed_servers": routed_servers,
+            "silent_balancers": silent_balancers,
+            "cut_sessions": cut_sessions,
             "wanted_servers": wanted_servers,
             "balanced_servers": balanced_servers,
             "lined_up": lined_up,

@@ -96,6 +96,11 @@ options:
     description: Seconds without a step after which the holder counts as gone.
     type: float
     default: 60
+  seen:
+    description:
+      - Identity of the latest rollout when O(plan) was made, open or finished, and empty for none.
+      - O(action=begin) is refused when there was another one since, as the plan tells of hosts that have changed.
+    type: str
   force_take_over:
     description: Take a rollout over although its holder made a step a moment ago.
     type: bool
@@ -241,6 +246,7 @@ SPEC = {
     "phase": {"type": "str", "default": ""},
     "direction": {"type": "str", "choices": ["forward", "back"]},
     "evidence": {"type": "dict", "default": {}},
+    "seen": {"type": "str"},
     "outcome": {"type": "str", "choices": ["succeeded", "failed", "rolled_back", "aborted"]},
     "reason": {"type": "str", "default": ""},
     "pause_timeout": {"type": "float", "default": 1800},

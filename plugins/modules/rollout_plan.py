@@ -63,6 +63,10 @@ options:
         description: Whether the load balancers send it traffic.
         type: bool
         default: false
+      restart_pending:
+        description: Whether it is to be restarted even with the wanted version, since it runs with former settings.
+        type: bool
+        default: false
       group:
         description: Failure domain or load-balancer group. Hosts without one form a group of their own.
         type: str
@@ -175,6 +179,7 @@ HOST = {
     "version": {"type": "str", "default": ""},
     "running": {"type": "bool", "default": False},
     "in_rotation": {"type": "bool", "default": False},
+    "restart_pending": {"type": "bool", "default": False},
     "group": {"type": "str", "default": ""},
 }
 SPEC = {

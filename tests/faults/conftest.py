@@ -25,6 +25,8 @@ import generator  # noqa: E402
 SERVICE = "claims-service"
 HOSTS = ("app1", "app2", "app3", "app4")
 BALANCERS = ("lb1", "lb2")
+# Tests go from whichever all hosts run to the other.
+VERSIONS = ("1.0.0", "2.0.0")
 HALVES = {"rollout_batch_sizes": ["50%"], "rollout_max_unavailable": "50%"}
 # Short waits, so that the faults and not the watching take the time.
 QUICK = {"rollout_watch": 2, "rollout_watch_interval": 1, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
@@ -100,6 +102,10 @@ class Platform:
         known = self.ask("load1", "rollout_info", f"service={SERVICE}")[0]
         return (known["current"] + known["history"] or [{"id": "none", "state": "none"}])[0]
 
+    def tell_ledger(self, **options: t.Any) -> dict[str, t.Any]:
+        """Do something to the service's rollout past the playbooks."""
+        return self.ask("load1", "rollout", json.dumps({"service": SERVICE, **options}))[0]
+
     def address_holder(self) -> str:
         """The load balancer that holds the shared address."""
         address = self.base.removeprefix("http://")
@@ -157,22 +163,20 @@ class Platform:
             f"{self.lab}-load1", self.base, generator.usual_attacks(rate, rate // 6), folder, seconds=400
         )
 
-    def at(self, version: str) -> None:
-        """Have all hosts run a version and take traffic, and nothing unfinished; the starting point of a test."""
+    def settle(self) -> tuple[str, str]:
+        """Have all hosts run one version and take traffic, and nothing unfinished; that version, and one to go to."""
         quiet = {"rollout_on_inconclusive": "continue", "rollout_watch": 0, **HALVES}
         if self.record().get("state") in ("running", "paused"):
-            run = self.run(
-                "deploy",
-                rollout_version=version,
-                rollout_unfinished="rollback",
-                rollout_force_take_over=True,
-                **quiet,
-            )
+            unfinished = {"rollout_unfinished": "rollback", "rollout_force_take_over": True}
+            run = self.run("deploy", rollout_version=VERSIONS[0], **unfinished, **quiet)
             assert run.code == 0, run.output[-3000:]
-        if set(self.versions().values()) != {version} or not self.all_up(5):
+        running = set(self.versions().values())
+        version = min(running & set(VERSIONS), default=VERSIONS[0])
+        if running != {version} or not self.all_up(5):
             run = self.run("deploy", rollout_version=version, **quiet)
             assert run.code == 0, run.output[-3000:]
         self.all_serve(version)
+        return version, next(other for other in VERSIONS if other != version)
 
     def all_serve(self, version: str) -> None:
         assert self.versions() == dict.fromkeys(HOSTS, version)

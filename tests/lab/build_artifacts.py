@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import pathlib
 import sys
 import tarfile
@@ -46,7 +47,9 @@ def main(folder: str) -> None:
     for version, faults in RELEASES.items():
         content = pack(version, faults)
         name = f"claims-service-{version}.tar.gz"
-        (target / name).write_bytes(content)
+        fresh = target / f".{name}.{os.getpid()}"  # another scenario may be reading it
+        fresh.write_bytes(content)
+        fresh.replace(target / name)
         (target / f"{name}.sha256").write_text(f"{hashlib.sha256(content).hexdigest()}  {name}\n", encoding="utf-8")
 
 

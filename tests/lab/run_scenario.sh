@@ -10,6 +10,7 @@ clean() { ansible-playbook tests/lab/destroy.yml >/dev/null; molecule reset -s "
 trap 'clean; exit 130' INT TERM
 clean
 python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
+tests/lab/build_vegeta.sh
 molecule test --scenario-name "$scenario" --destroy never
 code=$?
 clean

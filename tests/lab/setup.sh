@@ -24,7 +24,7 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-mkdir -p "$HS_CACHE" "$HS_STATE"
+mkdir -p "$HS_CACHE/bin" "$HS_STATE"
 exec 9>"$HS_CACHE/lock"
 flock 9
 

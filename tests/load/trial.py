@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 def say(text: str) -> None:
-    print(f"\033[1m==>\033[0m {text}" if sys.stdout.isatty() else f"==> {text}", flush=True)
+    print(f"\033[1m==>\033[0m {text}" if sys.stderr.isatty() else f"==> {text}", file=sys.stderr, flush=True)
 
 
 def lab_name() -> str:

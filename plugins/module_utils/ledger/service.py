@@ -70,6 +70,12 @@ class Ledger:
         with self._store.locked():
             before = self._read(request["discard_corrupt"])
             records.allow(before, "begin", self._store.service)
+            if before and request["seen"] is not None and before["id"] != request["seen"]:
+                raise ScalingError(
+                    f"Rollout {before['id']} of {self._store.service} by {before['owner']} began and ended after"
+                    " this plan was made.",
+                    "Run again, which plans anew.",
+                )
             fresh = self._fresh(request)  # its identity sorts after whatever held the lock
             if request["discard_corrupt"]:
                 for path in self._store.discard_corrupt():

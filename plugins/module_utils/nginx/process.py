@@ -103,12 +103,16 @@ class Process:
             complaint = _complaint(error_log, log_size)
             if complaint:
                 raise RefusedError(f"NGINX refused the reload and keeps the old configuration: {complaint}")
-            return any(worker.pid not in old for worker in self.workers(master))
+            workers = self.workers(master)
+            # The old ones accept on for a tenth of a second beside the new ones.
+            return any(worker.pid not in old for worker in workers) and all(
+                worker.leaving for worker in workers if worker.pid in old
+            )
 
         _, confirmed = Deadline(CONFIRM_SECONDS).wait_for(read, bool, interval=0.02, slowest=0.2)
         if not confirmed:
             raise ScalingError(
-                f"NGINX (process {master}) started no new workers within {CONFIRM_SECONDS} s of the reload.",
+                f"NGINX (process {master}) did not replace its workers within {CONFIRM_SECONDS} s of the reload.",
                 f"Read {error_log} and run this again.",
             )
         return old

@@ -27,11 +27,16 @@ class Host(t.NamedTuple):
     running: bool = False
     in_rotation: bool = False
     group: str = ""
+    restart_pending: bool = False
 
     @property
     def available(self) -> bool:
         """Whether it serves traffic now."""
         return self.running and self.in_rotation
+
+    def serves(self, version: str) -> bool:
+        """Whether nothing is to be done for it."""
+        return self.available and self.version == version and not self.restart_pending
 
 
 class Limits(t.NamedTuple):
@@ -138,7 +143,8 @@ def _read_hosts(option: str, items: t.Sequence[t.Mapping[str, t.Any]]) -> list[H
             raise ScalingError(f"{option}[{place}] has the name '{name}'; give the host's name as text.")
         version, group = item.get("version"), item.get("group")
         version, group = str("" if version is None else version), str("" if group is None else group)
-        hosts.append(Host(name, version, bool(item.get("running")), bool(item.get("in_rotation")), group))
+        flags = (bool(item.get(flag)) for flag in ("running", "in_rotation"))
+        hosts.append(Host(name, version, *flags, group, bool(item.get("restart_pending"))))
     return hosts
 
 
@@ -161,10 +167,10 @@ def _hash(seen: t.Any) -> str:
 
 
 def _steps(version: str, known: list[Host], spares: list[Host], limits: Limits) -> dict[str, t.Any]:
-    todo = [host for host in known if not (host.available and host.version == version)]
+    todo = [host for host in known if not host.serves(version)]
     spares = spares if todo else []
     limits = limits._replace(unavailable=limits.unavailable + len(spares))
-    surge = [host.name for host in spares if not (host.available and host.version == version)]
+    surge = [host.name for host in spares if not host.serves(version)]
     cut = _cut(todo, known, spares, limits)
     batches = ([("surge", surge)] if surge else []) + [("replace", names) for names in cut]
     order = [name for _kind, names in batches for name in names]

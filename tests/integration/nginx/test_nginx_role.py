@@ -130,7 +130,7 @@ def test_tls_domains_users_and_headers(nginx):
     assert headers["X-Price"] == 'in "$" \\' and headers["Strict-Transport-Security"] == "max-age=31536000"
     assert tls(nginx, "a.claims.example.org", **user)[:2] == (200, ders[1])
     assert tls(nginx, "a.claims.example.org")[0] == 401
-    assert tls(nginx, "unknown.example.org", **user)[0] == 503
+    assert tls(nginx, "unknown.example.org", **user)[0] == 404
     status, _, headers = nginx.get("/x?y=1", "redirect", Host="members.example.org")
     assert (status, headers["Location"]) == (301, f"https://members.example.org:{nginx.ports['tls']}/x?y=1")
 

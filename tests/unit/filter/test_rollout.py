@@ -30,6 +30,33 @@ def test_a_host_that_no_balancer_knows_is_not_in_rotation():
     assert rollout.rollout_hosts(["app1"], RUNNING, [], balanced=False)[0]["in_rotation"] is True
 
 
+def test_hosts_carry_their_failure_domain_and_a_pending_restart():
+    running = {"app1": {**RUNNING["app1"], "restart_pending": True}, "app2": RUNNING["app1"]}
+    one, two = rollout.rollout_hosts(["app1", "app2"], running, [], groups={"app1": "zone_a"})
+    assert (one["group"], one["restart_pending"]) == ("zone_a", True)
+    assert (two["group"], two["restart_pending"]) == ("", False)
+
+
+def test_who_refuses_is_not_silent():
+    results = [
+        {"item": "lb1", "servers": []},
+        {"item": "lb2", "msg": "HAProxy at … refused 'set weight …'"},
+        {"item": "lb3", "unreachable": True},
+        {"item": "lb4", "msg": "… does not answer: Connection refused.", "balancer": "/run/haproxy/admin.sock"},
+        {"item": "lb5", "msg": "Timed out", "timedout": {"period": 30}},
+    ]
+    assert rollout.silent_balancers(results) == ["lb3", "lb4", "lb5"]
+
+
+def test_only_sessions_that_were_left_were_cut():
+    results = [
+        {"item": "lb1", "remaining_sessions": {"claims/app1": 3, "claims/app2": 0}},
+        {"item": "lb2", "remaining_sessions": {"app1": 0}},
+        {"item": "lb3", "unreachable": True},
+    ]
+    assert rollout.cut_sessions(results) == {"lb1": {"claims/app1": 3}}
+
+
 def test_batches_are_led_by_their_conductor():
     lines = rollout.lined_up(PLAN["batches"], PLAN, "forward")
     assert [line["name"] for line in lines] == ["batch-1-of-2", "app1", "batch-2-of-2", "app2", "app3"]
@@ -79,6 +106,8 @@ def test_all_filters_are_offered():
     assert set(rollout.FilterModule().filters()) == {
         "rollout_hosts",
         "routed_servers",
+        "silent_balancers",
+        "cut_sessions",
         "wanted_servers",
         "balanced_servers",
         "lined_up",

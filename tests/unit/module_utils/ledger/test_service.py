@@ -95,6 +95,16 @@ def test_a_second_operator_is_refused_and_another_service_is_not(ledger):
     assert [record["service"] for record in info(ledger, service="members")["current"]] == ["members"]
 
 
+def test_a_plan_is_refused_when_another_rollout_ended_since(ledger):
+    finished(ledger)
+    seen = info(ledger)["history"][0]["id"]
+    assert begin(ledger, seen=seen, check_mode=True)["changed"]
+    finished(ledger)
+    with pytest.raises(ScalingError, match="began and ended after this plan was made. Run again"):
+        begin(ledger, seen=seen)
+    assert begin(ledger, seen=info(ledger)["history"][0]["id"])["changed"]
+
+
 def test_two_begins_at_once_have_one_winner(ledger):
     results = []
 

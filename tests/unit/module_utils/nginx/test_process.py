@@ -105,7 +105,12 @@ def test_a_refused_reload_has_the_words_of_nginx(proc, tmp_path):
         make(proc, kill=kill).reload(str(log))
 
 
-def test_a_reload_that_brings_no_workers_is_an_error(proc, monkeypatch):
+@pytest.mark.parametrize("workers", [[], [20]])
+def test_a_reload_after_which_old_workers_still_accept_is_an_error(proc, monkeypatch, workers):
+    def kill(pid, number):
+        for worker in workers:
+            proc.add(worker, 10, "nginx: worker process", 400)
+
     monkeypatch.setattr(module, "CONFIRM_SECONDS", 0)
-    with pytest.raises(ScalingError, match="started no new workers"):
-        make(proc, kill=lambda pid, number: None).reload("/nonexistent")
+    with pytest.raises(ScalingError, match="did not replace its workers"):
+        make(proc, kill=kill).reload("/nonexistent")

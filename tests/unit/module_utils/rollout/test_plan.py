@@ -120,6 +120,14 @@ def test_hosts_with_the_version_are_skipped_only_when_they_serve():
     assert plan["from"] == "1.0.0"
 
 
+def test_a_host_with_a_pending_restart_is_replaced_by_its_own_version():
+    known = [host("app1", "2.0.0"), {**host("app2", "2.0.0"), "restart_pending": True}]
+    plan = make_plan("claims", "2.0.0", known, max_unavailable="100%")
+    assert plan["order"] == ["app2"]
+    assert plan["back"] == {"app2": "2.0.0"}
+    assert [entry["host"] for entry in plan["skipped"]] == ["app1"]
+
+
 def test_nothing_to_do():
     plan = make_plan("claims", "1.0.0", hosts(3))
     assert (plan["batches"], plan["order"], plan["back"], plan["from"]) == ([], [], {}, "")
