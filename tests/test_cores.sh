@@ -16,13 +16,16 @@ newer_python() {
   done
 }
 
+# What the unit tests import beside it.
+needs=(pytest crossplane 'psycopg[binary]')
+
 venv_for() { # python, requirement
   local venv
-  venv=$HS_CACHE/core-$({ echo "$2"; "$1" -VV; } | sha256sum | cut -c1-12)
+  venv=$HS_CACHE/core-$({ echo "$2 ${needs[*]}"; "$1" -VV; } | sha256sum | cut -c1-12)
   if [[ ! -e $venv/.complete ]]; then
     rm -rf "$venv"
     "$1" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2" pytest crossplane
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$2" "${needs[@]}"
     touch "$venv/.complete"
   fi
   echo "$venv"

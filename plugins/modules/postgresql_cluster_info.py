@@ -30,6 +30,7 @@ options:
     default: postgres
 extends_documentation_fragment:
   - horizontal.scaling.postgresql_members
+  - horizontal.scaling.postgresql_poolers
 requirements:
   - psycopg 3
 seealso:
@@ -107,15 +108,41 @@ members:
       lag_bytes: 0
       lag_seconds: 0.0
       slots: [{name: db2, type: physical, active: true, wal_status: reserved, retained: 0, safe_wal_size: 1073741824}]
+poolers:
+  description: The poolers of O(poolers), in that order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    pooler: {description: Host and port of the admin console., type: str}
+    reason: {description: Why it did not answer; empty if it did., type: str}
+    databases:
+      description: The databases that were asked for, where their server is, whether their clients are held back
+        (paused), and its clients and server connections.
+      type: list
+  sample:
+    - pooler: lb1:6432
+      reason: ""
+      databases:
+        - name: claims
+          host: 192.0.2.31
+          port: 5432
+          paused: false
+          clients_active: 8
+          clients_waiting: 0
+          servers_active: 3
+          servers_idle: 5
+          longest_wait_seconds: 0.0
 """
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import run
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.connection import cluster_options
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.info import gather
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.pooler import POOLERS
 
 
 def main() -> None:
-    run({**cluster_options(), "owner": {"type": "str", "default": "postgres"}}, gather)
+    run({**cluster_options(), "owner": {"type": "str", "default": "postgres"}, "poolers": POOLERS}, gather)
 
 
 if __name__ == "__main__":

@@ -55,23 +55,10 @@ options:
   poolers:
     description:
       - PgBouncers whose clients are held back while the primary changes, by C(PAUSE) of each of their databases, so
-        that they see a pause instead of an error. Whatever happens, they go on afterwards.
-      - They have to pool by transaction, and reach the primary under an address that follows it, such as a balancer's.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      host:
-        description: Host name or address of the admin console.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        default: 6432
-      user:
-        description: User of the admin console; O(user) when left out. The password comes the same way.
-        type: str
+        that they see a pause instead of an error. Whatever happens, they go on afterwards, and untouched if that is
+        before the promotion.
+      - They have to pool by transaction. Where they lead is changed by O(poolers[].primaries), or their server's
+        address follows the primary by itself, such as a balancer's.
   pooler_timeout:
     description: Seconds that all poolers together may take until their clients are held back.
     type: float
@@ -132,6 +119,7 @@ options:
 extends_documentation_fragment:
   - horizontal.scaling.postgresql_members
   - horizontal.scaling.postgresql_server
+  - horizontal.scaling.postgresql_poolers
 requirements:
   - psycopg 3
 notes:
@@ -226,6 +214,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.conn
     SERVER,
     cluster_options,
 )
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.pooler import POOLERS
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.primary import converge
 
 
@@ -238,16 +227,7 @@ def main() -> None:
             "primary": {"type": "str", "default": ""},
             "mode": {"type": "str", "choices": ["planned", "unplanned"], "default": "planned"},
             "local": {"type": "str", "default": ""},
-            "poolers": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "host": {"type": "str", "required": True},
-                    "port": {"type": "int", "default": 6432},
-                    "user": {"type": "str"},
-                },
-            },
+            "poolers": POOLERS,
             "pooler_timeout": {"type": "float", "default": 5},
             "max_lag_bytes": {"type": "int", "default": 16777216},
             "max_transaction_seconds": {"type": "float", "default": 15},

@@ -24,7 +24,8 @@ def end(*_arguments):
 
 
 def connect():
-    return psycopg.connect(CONNINFO, autocommit=True, connect_timeout=2)
+    # A pooler gives every transaction another server connection, which knows no prepared statement.
+    return psycopg.connect(CONNINFO, autocommit=True, connect_timeout=2, prepare_threshold=None)
 
 
 def main():

@@ -17,9 +17,8 @@ from . import predicates, service
 from .account import Account
 from .client import Client
 from .cluster import Cluster, Reading, roles, topology
-from .connection import keywords
 from .gates import Gate
-from .pooler import Pooler
+from .pooler import lead, poolers_of
 from .predicates import Document
 from .tools import Tools
 
@@ -50,15 +49,7 @@ class Task:
         self.tools = Tools(params) if local else None
         self.cluster = Cluster(params, self.tools.account if self.tools else Account(params["owner"]))
         self.members = self.cluster.members
-        way = dict(keywords(params), dbname="")
-        self.poolers = [
-            Pooler(
-                {**way, "host": entry["host"], "port": entry["port"], "user": entry["user"] or params["user"]},
-                self.cluster.account,
-                params["timeout"],
-            )
-            for entry in params["poolers"]
-        ]
+        self.poolers = poolers_of(params, self.cluster.account)
         for option in ("primary", "local"):
             if params[option] and params[option] not in self.members:
                 raise ScalingError(
@@ -118,7 +109,17 @@ class Task:
 
     def held(self) -> list[str]:
         """Databases of poolers whose clients are held back, which no finished change leaves so."""
-        return [f"{each.place}/{name}" for each in self.poolers for name, held in each.databases().items() if held]
+        return [f"{each.place}/{entry.name}" for each in self.poolers for entry in each.databases() if entry.paused]
+
+    def astray(self, primary: str) -> list[str]:
+        """Poolers that lead elsewhere, which no finished change leaves so either."""
+        place = self.members[primary]
+        return [each.place for each in self.poolers if not each.leads_to(place.host, place.port)]
+
+    def lead_poolers(self, primary: str) -> None:
+        """Have the poolers that it is for to say lead to the new primary; raises ScalingError after all were tried."""
+        with self.phases("lead_poolers"):
+            lead(self.poolers, primary, self.members[primary].host, self.members[primary].port)
 
     def close(self) -> None:
         self.cluster.close()

@@ -51,6 +51,7 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         began = time.monotonic()
         reading = _read_again(task, wanted, known_end)
         promote(task)
+        task.lead_poolers(wanted)
         resume(task.poolers)
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         follow_all(task, reading, wanted, standbys)

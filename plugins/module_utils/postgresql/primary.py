@@ -78,8 +78,12 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
     held = task.held()
     if held:
         before["held_clients"] = held
+    lost = task.astray(primary)
+    if lost:
+        before["poolers_elsewhere"] = lost
     if check_mode or before == after:
         return task.outcome(before, after, reading)
+    task.lead_poolers(primary)
     pooler.resume(task.poolers)
     with service.locked([task.client(name) for name in running]):
         follow_all(task, reading, primary, astray)

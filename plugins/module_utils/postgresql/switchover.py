@@ -46,6 +46,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             except ScalingError as error:
                 raise _put_back(task, error, made, stopped="stop" in task.phases.seconds) from error
             promote(task)
+            task.lead_poolers(wanted)
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         others = [name for name in reading.documents if name not in (now, wanted)]
         follow_all(task, reading, wanted, others)
@@ -81,6 +82,7 @@ def resume(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         except ScalingError as error:
             raise _put_back(task, error, [], stopped=True) from error
         promote(task)
+        task.lead_poolers(wanted)
         resume_poolers(task.poolers)
         follow_all(task, reading, wanted, [name for name in reading.documents if name != wanted])
         rejoin(task, wanted, local, candidate)

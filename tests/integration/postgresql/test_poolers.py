@@ -163,3 +163,73 @@ def test_clients_that_a_cut_off_run_left_behind_go_on(site, bouncer):
     assert bouncer.paused() == []
     assert time.monotonic() - began < 20
     assert site.switch(b, b, **bouncer.options).get("changed") is False
+
+
+@pytest.fixture
+def led(site):
+    """A pooler that is told where the primary is, as the role configures one; each of its files is for one member."""
+    if not shutil.which(BINARY):
+        pytest.skip(f"{BINARY} is not installed")
+    members = site.trio()
+    made = Bouncer(site, members[0].port)
+    for member in members:
+        text = CONFIGURATION.format(target=member.port, port=made.port, base=site.base)
+        (site.base / f"{member.name}.ini").write_text(text)
+    yield made
+    made.process.terminate()
+    made.process.wait()
+
+
+def where(bouncer):
+    with bouncer.connect("pgbouncer", "manager") as console:
+        cursor = console.execute("SHOW DATABASES")
+        names = [column.name for column in cursor.description]
+        return next(row["port"] for row in (dict(zip(names, each)) for each in cursor) if row["name"] == "postgres")
+
+
+def led_options(site, bouncer, directory=None):
+    entry = {"host": "127.0.0.1", "port": bouncer.port, "databases": ["postgres"]}
+    return {"poolers": [{**entry, "primaries": str(directory or site.base)}]}
+
+
+def test_a_pooler_is_led_to_the_new_primary(site, led, writer):
+    a, b, _ = site.members.values()
+    load = writer([led])
+    options = led_options(site, led)
+    for now, wanted in ((a, b), (b, a), (a, b)):
+        result = site.switch(now, wanted, **options)
+        assert result.get("changed") is True, result.get("msg", result)
+        assert "lead_poolers" in result["phases"]
+        number = len(load.acknowledged)
+        until(lambda number=number: len(load.acknowledged) > number + 20)
+    assert load.errors == 0
+    load.stop()
+    assert max(load.gaps) < 2
+    assert set(load.acknowledged) <= set(b.numbers())
+    assert led.paused() == []
+    info = site.cluster("postgresql_cluster_info", owner=site.owner, **options)
+    database = info["poolers"][0]["databases"][0]
+    assert (database["name"], int(database["port"]), database["paused"]) == ("postgres", b.port, False), info
+    assert site.switch(b, b, **options).get("changed") is False
+
+
+def test_what_fails_before_the_promotion_leaves_a_pooler_where_it_was(site, led):
+    a, b, _ = site.members.values()
+    b.sql("SELECT pg_wal_replay_pause()")
+    result = site.switch(a, b, ignore_gates=["replay"], catch_up_timeout=0.5, **led_options(site, led))
+    assert "Everything was put back" in result["msg"], result["msg"]
+    assert (where(led), led.paused()) == (a.port, [])
+    with led.connect() as client:
+        client.execute("INSERT INTO numbers VALUES (-1)")
+
+
+def test_a_pooler_that_cannot_be_led_is_named_and_led_by_the_next_run(site, led):
+    a, b, _ = site.members.values()
+    failed = site.switch(a, b, **led_options(site, led, site.base / "elsewhere"))
+    assert f"does not lead to b (127.0.0.1:{b.port})" in failed["msg"], failed["msg"]
+    assert led.paused() == []
+    assert b.one("SELECT pg_is_in_recovery()") is False
+    again = site.switch(a, b, **led_options(site, led))
+    assert again.get("changed") is True, again.get("msg", again)
+    assert where(led) == b.port
+    assert a.streams_from(b)
