@@ -17,6 +17,7 @@ GROUPS = {
     "claims_service": {"app1": {}, "app2": {}, "app3": {}, "app4": {}},
     "postgresql": {"db1": {}, "db2": {}, "db3": {}},
     "poolers": {"pool1": {}},
+    "backup_repositories": {"repo1": {}},
     "load_generators": {"load1": {}},
 }
 LAB = os.environ["LAB_NAME"]
