@@ -69,7 +69,8 @@ options:
     type: bool
     default: true
   keep_discarded:
-    description: Directory to which WAL since the last checkpoint is copied before a cluster is replaced. Empty for none.
+    description: Directory to which WAL since the last checkpoint is copied before a cluster is replaced. Empty for
+      none.
     type: path
     default: ""
   processes:

@@ -85,11 +85,18 @@ def parse_time(text: str) -> datetime.datetime:
     )
 
 
-def choose(found: Document, kind: str, target: str, label: str, repository: int, now: float) -> tuple[Document, str]:
+def choose(found: Document, wish: Document, now: float) -> tuple[Document, str]:
     """(backup, target as pgBackRest takes it) from which to replay WAL up to a target; raises ScalingError.
 
-    The newest backup that had ended before the target. Nobody knows when a name was given, so that one is reached from the oldest.
+    The newest backup that had ended before the target. Nobody knows when a name was given, so that one is reached
+    from the oldest.
+
+    Args:
+        found: what `view` made.
+        wish: target_type, target, backup and repository, as pgbackrest_restore takes them.
+        now: seconds since 1970.
     """
+    kind, target, label, repository = (wish[name] for name in ("target_type", "target", "backup", "repository"))
     there = [each for each in found["backups"] if each["repository"] == repository and not each["error"]]
     if not there:
         states = "; ".join(f"repository {each['repository']}: {each['status']}" for each in found["repositories"])
@@ -113,7 +120,8 @@ def choose(found: Document, kind: str, target: str, label: str, repository: int,
         before = [each for each in chosen if each["stopped"] < seconds]
         if not before:
             raise ScalingError(
-                f"target: {target} lies before {_stamp(chosen[0]['stopped'])}, when the backup {chosen[0]['label']} had ended.",
+                f"target: {target} lies before {_stamp(chosen[0]['stopped'])}, when the backup {chosen[0]['label']} had"
+                " ended.",
                 "Give a later time, or another repository that keeps older backups.",
             )
         utc = moment.astimezone(datetime.timezone.utc)

@@ -64,9 +64,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
     place = Place(tools)
     program = Pgbackrest(params["stanza"], tools.account)
     now = time.time()
-    backup, target = backups.choose(
-        program.info(now), params["target_type"], params["target"], params["backup"], params["repository"], now
-    )
+    backup, target = backups.choose(program.info(now), params, now)
     wish = {
         "stanza": params["stanza"],
         "target_type": params["target_type"],
@@ -90,7 +88,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
     values["reason"] = refuse_or_reason(before, backup, params["replace"], tools.pid(), str(tools.data))
     if check_mode:
         return Outcome(before, after, str(tools.data), **values)
-    _restore(params, tools, place, program, backup, target, control, values)
+    _restore(params, place, program, target, values)
     place.end(wish)
     return Outcome(before, after, str(tools.data), **values)
 
@@ -126,16 +124,9 @@ def refuse_or_reason(before: Document, backup: Document, replace: str, pid: int,
     )
 
 
-def _restore(
-    params: Document,
-    tools: Tools,
-    place: Place,
-    program: Pgbackrest,
-    backup: Document,
-    target: str,
-    control: Document | None,
-    values: Document,
-) -> None:
+def _restore(params: Document, place: Place, program: Pgbackrest, target: str, values: Document) -> None:
+    tools = place.tools
+    control = tools.control() if tools.exists() and not place.was_cut_off() else None
     deadline = Deadline(params["timeout"])
     outside = tools.tablespaces() if control else []
     if outside:
@@ -155,7 +146,7 @@ def _restore(
         )
     place.begin()
     tools.wipe()
-    words = [f"--repo={params['repository']}", f"--set={backup['label']}", f"--pg1-path={tools.data}"]
+    words = [f"--repo={params['repository']}", f"--set={values['backup']['label']}", f"--pg1-path={tools.data}"]
     words += [] if params["archive"] else ["--archive-mode=off"]
     words += [f"--process-max={params['processes']}"]
     kind = {"latest": "default"}.get(params["target_type"], params["target_type"])
@@ -164,7 +155,7 @@ def _restore(
     words += [] if kind == "default" else ["--target-action=promote"]
     with tools.account.acting():
         tools.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    hint = "If the repository is damaged, test_restore says where; backup= names another backup, repository= another repository."
+    hint = "If the repository is damaged, name another backup (backup) or another repository (repository)."
     program.call([*words, "restore"], deadline.remaining, hint)
     tools.forget_clone()
     values["seconds"]["copy"] = round(deadline.elapsed, 1)
@@ -193,7 +184,7 @@ def _state(tools: Tools, mark: tuple[str, int]) -> bool:
     if not tools.pid():
         raise ScalingError(
             f"The server in {tools.data} ended during recovery: {recovery_failure(text) or 'its log has no reason'}.",
-            "A target that the archive does not have cannot be reached; WAL of the last minutes is archived when its segment is full, or within archive_timeout.",
+            "Only what was archived can be reached; a segment is when it is full, or after archive_timeout.",
         )
     return (
         "archive recovery complete" in text
