@@ -30,7 +30,8 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         )
     with task.phases("gates"):
         limits = Limits(params["max_lag_bytes"], params["max_transaction_seconds"])
-        task.check(gates.planned(reading, task.members, now, wanted, limits))
+        at_start = task.host().settings_at_start(service.SIZED)
+        task.check(gates.planned(reading, task.members, now, wanted, limits, at_start=at_start))
     before = roles(reading, task.members)
     after = after_promotion(before, wanted, [name for name in reading.documents if name != wanted])
     if check_mode:

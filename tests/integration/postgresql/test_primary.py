@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 
+import psycopg
 import pytest
 
 from .conftest import until
@@ -279,3 +280,18 @@ def test_the_data_of_another_member_are_not_taken_for_the_primary_s(site):
     refused = site.switch(a, b, mode="unplanned", max_loss_bytes=1 << 30, **place)
     assert "are not those of the former primary a" in refused["msg"], refused["msg"]
     assert b.one("SELECT pg_is_in_recovery()") is True
+
+
+def test_a_raised_setting_comes_to_all_with_the_switchover(site):
+    a, b, c = site.trio()
+    for each in (a, b, c):
+        each.configure(max_connections="150")
+    for each in (b, c):
+        each.stop()
+        each.start()
+        until(lambda each=each: each.streams_from(a), ignore=psycopg.Error)
+    assert a.one("SHOW max_connections") != "150"
+    result = site.switch(a, b)
+    assert result.get("changed") is True, result.get("msg", result)
+    settled(site, b)
+    assert [each.one("SHOW max_connections") for each in (a, b, c)] == ["150"] * 3
