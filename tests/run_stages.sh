@@ -60,10 +60,10 @@ if (($#)); then
 else
   # Scenarios wait more than they work, so two run beside each other; what takes longest is in the one, all the rest in the other.
   trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT TERM
-  run_lane lint unit sanity cores artifact molecule-{service,load_balancer,nginx,postgresql,postgresql_17,pgbouncer} &
+  run_lane lint unit sanity cores artifact molecule-{service,load_balancer,nginx,postgresql,postgresql_17,pgbouncer,update_database} &
   run_lane molecule-{lab,modules,rolling_update,rolling_update_nginx}
   wait
-  set -- lint unit sanity cores artifact molecule-{lab,modules,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer}
+  set -- lint unit sanity cores artifact molecule-{lab,modules,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer,update_database}
 fi
 
 passed=0
