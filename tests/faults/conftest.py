@@ -28,6 +28,8 @@ BALANCERS = ("lb1", "lb2")
 # Tests go from whichever all hosts run to the other.
 VERSIONS = ("1.0.0", "2.0.0")
 HALVES = {"rollout_batch_sizes": ["50%"], "rollout_max_unavailable": "50%"}
+TWO_BATCHES = {"rollout_batch_sizes": ["1", "75%"], "rollout_max_unavailable": "75%"}
+UNWATCHED = {**TWO_BATCHES, "rollout_batch_sizes": ["50%"], "rollout_on_inconclusive": "continue", "rollout_watch": 0}
 # Short waits, so that the faults and not the watching take the time.
 QUICK = {"rollout_watch": 2, "rollout_watch_interval": 1, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
 
@@ -178,9 +180,32 @@ class Platform:
         self.all_serve(version)
         return version, next(other for other in VERSIONS if other != version)
 
+    def wait_for_batch(self, number: int) -> None:
+        """Until the batch is being replaced: drained, and not yet back."""
+
+        def begun() -> bool:
+            record = self.record()
+            batches = record.get("batches", [])
+            return record["state"] == "running" and batches[number - 1].get("phase") == "replacing"
+
+        wait_for(begun, "the batch did not begin")
+
     def all_serve(self, version: str) -> None:
         assert self.versions() == dict.fromkeys(HOSTS, version)
         assert self.all_up(), self.rotation()
+
+
+def wait_for(happened: t.Callable[[], bool], otherwise: str) -> None:
+    """Wait up to two minutes."""
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.5)
+
+
+def ways(unfinished: str) -> dict[str, t.Any]:
+    """Options of a run that deals with what another has left."""
+    return {"rollout_unfinished": unfinished, "rollout_force_take_over": True, **TWO_BATCHES}
 
 
 @pytest.fixture(scope="session")
