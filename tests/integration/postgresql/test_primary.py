@@ -295,3 +295,23 @@ def test_a_raised_setting_comes_to_all_with_the_switchover(site):
     assert result.get("changed") is True, result.get("msg", result)
     settled(site, b)
     assert [each.one("SHOW max_connections") for each in (a, b, c)] == ["150"] * 3
+
+
+def test_a_cascade_stays_one(site, writer):
+    a, b, c = site.trio()
+    d = site.member("d")
+    assert site.standby(d, b).get("action") == "clone"
+    load = writer([a, b, c, d])
+    # Once its upstream has been the primary, it is a standby like the others.
+    for now, wanted, upstream in ((a, c, "b"), (c, b, "b"), (b, a, "a")):
+        predicted = site.switch(now, wanted, check=True)
+        result = site.switch(now, wanted)
+        assert result.get("changed") is True, result.get("msg", result)
+        assert result["diff"] == predicted["diff"]
+        upstreams = {each["name"]: each["upstream"] for each in result["members"]}
+        expected = {name: "" if name == wanted.name else wanted.name for name in "abc"}
+        assert upstreams == {**expected, "d": upstream}
+        slots = {each["name"] for each in result["members"] if "d" in {slot["name"] for slot in each["slots"]}}
+        assert slots == {upstream}
+    load.stop()
+    until(lambda: set(load.acknowledged) <= set(d.numbers()))
