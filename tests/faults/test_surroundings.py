@@ -45,6 +45,15 @@ def test_a_load_balancer_that_dies_in_the_middle_pauses_the_rollout(platform, tm
     platform.all_serve(new)
 
 
+def test_a_bad_configuration_comes_to_one_load_balancer_at_the_most(platform):
+    run = platform.run("site", scaling_load_balancer_serial=1, haproxy_raw_global="blanace leastconn")
+    assert run.code != 0
+    assert "unknown keyword 'blanace'" in run.output
+    assert "fatal: [lb1]" in run.output
+    assert "fatal: [lb2]" not in run.output
+    assert platform.all_up()
+
+
 def test_the_address_does_not_move_back(platform):
     holder = platform.address_holder()
     with platform.off_the_network(holder):
