@@ -65,6 +65,13 @@ class Platform:
         process = self.start(playbook, **extra)
         return self.finish(process)
 
+    def check(self, playbook: str, **extra: t.Any) -> Run:
+        """The playbook with --check --diff."""
+        command = [*self.command(playbook, **extra), "--check", "--diff"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=420)
+        print(done.stdout, done.stderr)
+        return Run(done.returncode, " ".join(done.stdout.split()))
+
     def finish(self, process: subprocess.Popen) -> Run:
         output, _ = process.communicate(timeout=420)
         print(output)
@@ -137,6 +144,15 @@ class Platform:
             self.on(host, "ip", "route", "add", *route)
 
     @contextlib.contextmanager
+    def downloading(self, seconds: int) -> t.Iterator[None]:
+        """A download from every host through the shared address, which ends by itself."""
+        url = f"{self.base}/download?seconds={seconds}"
+        for _ in HOSTS:
+            self.on("load1", "systemd-run", "--collect", "--quiet", "curl", "-s", "-o", "/dev/null", url)
+        time.sleep(1)
+        yield
+
+    @contextlib.contextmanager
     def full_disk(self, host: str) -> t.Iterator[None]:
         """The service's directory, as it is, on a file system without room for another release."""
         base = f"/opt/{SERVICE}"
@@ -180,13 +196,13 @@ class Platform:
         self.all_serve(version)
         return version, next(other for other in VERSIONS if other != version)
 
-    def wait_for_batch(self, number: int) -> None:
-        """Until the batch is being replaced: drained, and not yet back."""
+    def wait_for_batch(self, number: int, phase: str = "replacing") -> None:
+        """Until the batch is in that phase; `replacing` is drained, and not yet back."""
 
         def begun() -> bool:
             record = self.record()
             batches = record.get("batches", [])
-            return record["state"] == "running" and batches[number - 1].get("phase") == "replacing"
+            return record["state"] == "running" and batches[number - 1].get("phase") == phase
 
         wait_for(begun, "the batch did not begin")
 

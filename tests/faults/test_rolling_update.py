@@ -38,12 +38,7 @@ def test_deploying_again_changes_nothing(platform):
 def test_check_mode_tells_the_plan_and_touches_nothing(platform):
     old, new = platform.settle()
     before = platform.record()["id"]
-    command = [*platform.command("deploy", rollout_version=new, **TWO_BATCHES), "--check", "--diff"]
-    platform.command = lambda *_, **__: command
-    try:
-        run = platform.run("deploy")
-    finally:
-        del platform.command
+    run = platform.check("deploy", rollout_version=new, **TWO_BATCHES)
     assert run.code == 0
     assert f"batch 1 of 2: app1 ({old} -> {new})" in run.output
     platform.all_serve(old)
@@ -149,6 +144,43 @@ def test_a_killed_run_is_rolled_back_by_the_next(platform):
     assert platform.record()["state"] == "rolled_back"
 
 
+def test_a_run_killed_while_it_drains_is_resumed(platform):
+    _, new = platform.settle()
+    with platform.downloading(12):
+        kill_in_the_middle(platform, new, "draining")
+        resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
+    assert resumed.code == 0
+    platform.all_serve(new)
+
+
+def test_a_run_killed_while_it_watches_is_rolled_back(platform):
+    old, new = platform.settle()
+    kill_in_the_middle(platform, new, "verifying", rollout_watch=10)
+    back = platform.run("deploy", rollout_version=new, **ways("rollback"))
+    assert back.code == 0
+    platform.all_serve(old)
+
+
+def test_a_late_failure_takes_the_finished_batches_back(platform, tmp_path, failed_requests):
+    old, new = platform.settle()
+    late = f"[Service]\\nExecStartPre=/bin/sh -c '! readlink /opt/{SERVICE}/current | grep -q {new}'\\n"
+    folder = f"/run/systemd/system/{SERVICE}.service.d"
+    platform.on("app3", "sh", "-c", f'mkdir -p {folder}; printf "{late}" >{folder}/late.conf; systemctl daemon-reload')
+    try:
+        with platform.load(tmp_path):
+            run = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
+            time.sleep(2)
+    finally:
+        platform.on("app3", "sh", "-c", f"rm {folder}/late.conf; systemctl daemon-reload")
+    assert run.code != 0
+    assert "app3" in run.output
+    platform.all_serve(old)
+    assert failed_requests() == 0
+    record = platform.record()
+    assert record["state"] == "failed"
+    assert [batch["phase"] for batch in record["batches"]] == ["taken_back"] * 2
+
+
 @pytest.mark.parametrize(("unfinished", "state"), [("rollback", "rolled_back"), ("resume", "succeeded")])
 def test_a_run_cut_off_before_its_first_batch_or_after_its_last_is_closed(platform, unfinished, state):
     old, _ = platform.settle()
@@ -203,9 +235,10 @@ def test_a_batch_never_empties_a_failure_domain(platform):
     assert "app4" in refused.output
 
 
-def kill_in_the_middle(platform, version: str) -> None:
-    process = platform.start("deploy", rollout_version=version, rollout_on_inconclusive="continue", **TWO_BATCHES)
-    platform.wait_for_batch(1)
+def kill_in_the_middle(platform, version: str, phase: str = "replacing", **more) -> None:
+    options = {"rollout_on_inconclusive": "continue", **TWO_BATCHES, **more}
+    process = platform.start("deploy", rollout_version=version, **options)
+    platform.wait_for_batch(1, phase)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert platform.record()["state"] == "running"
