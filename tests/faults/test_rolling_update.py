@@ -163,9 +163,10 @@ def test_a_run_killed_while_it_watches_is_rolled_back(platform):
 
 def test_a_late_failure_takes_the_finished_batches_back(platform, tmp_path, failed_requests):
     old, new = platform.settle()
-    late = f"[Service]\\nExecStartPre=/bin/sh -c '! readlink /opt/{SERVICE}/current | grep -q {new}'\\n"
     folder = f"/run/systemd/system/{SERVICE}.service.d"
-    platform.on("app3", "sh", "-c", f'mkdir -p {folder}; printf "{late}" >{folder}/late.conf; systemctl daemon-reload')
+    late = f"ExecStartPre=/bin/sh -c '! readlink /opt/{SERVICE}/current | grep -q {new}'"
+    write = f'mkdir -p {folder}; printf "[Service]\\n%s\\n" "$1" >{folder}/late.conf; systemctl daemon-reload'
+    platform.on("app3", "sh", "-c", write, "-", late)
     try:
         with platform.load(tmp_path):
             run = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
