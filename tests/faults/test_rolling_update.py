@@ -146,7 +146,7 @@ def test_a_killed_run_is_rolled_back_by_the_next(platform):
 
 def test_a_run_killed_while_it_drains_is_resumed(platform):
     _, new = platform.settle()
-    with platform.downloading(12):
+    with platform.downloading(30):
         kill_in_the_middle(platform, new, "draining")
         resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
     assert resumed.code == 0
