@@ -7,6 +7,12 @@ cd "$(dirname "$0")/.." || exit 1
 source tests/lab/environment.sh
 mkdir -p build/logs
 
+# The quick ones first, whose failures say most, and the one that builds the hosts' image; then by the time that they take, so that the
+# lanes end together. `sanity` and `cores` cannot run beside each other.
+stages=(lint molecule-lab unit artifact sanity
+        molecule-{rolling_update,rolling_update_surroundings,update_database,rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
+        cores)
+
 stage_lint() {
   local failed=0
   run() { echo "--- $*"; "$@" || failed=1; }
@@ -50,21 +56,21 @@ run_stage() {
   printf '  %-26s %-7s %5d s\n' "$stage" "$verdict" "$took" >"build/logs/$stage.result"
 }
 
+# Takes one stage after the other from the queue, which all lanes share, until it is empty.
 run_lane() {
-  for stage in "$@"; do run_stage "$stage"; done
+  local stage
+  while stage=$(flock "$queue.lock" sh -c 'head -n 1 "$0"; sed -i 1d "$0"' "$queue") && [[ -n $stage ]]; do run_stage "$stage"; done
 }
 
 rm -f build/logs/*.result
-if (($#)); then
-  run_lane "$@"
-else
-  # Scenarios wait more than they work, so two run beside each other; what takes longest is in the one, all the rest in the other.
-  trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT TERM
-  run_lane lint unit sanity cores artifact molecule-{service,load_balancer,nginx,postgresql,postgresql_17,pgbouncer,pgbackrest} &
-  run_lane molecule-{lab,modules,rolling_update,rolling_update_nginx}
-  wait
-  set -- lint unit sanity cores artifact molecule-{lab,modules,service,load_balancer,nginx,rolling_update,rolling_update_nginx,postgresql,postgresql_17,pgbouncer,pgbackrest}
-fi
+(($#)) && lanes=1 || lanes=2
+(($#)) || set -- "${stages[@]}"
+queue=build/logs/queue
+printf '%s\n' "$@" >"$queue"
+trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT TERM
+# Scenarios wait more than they work, so two run beside each other.
+for ((lane = 0; lane < lanes; lane++)); do run_lane & done
+wait
 
 passed=0
 echo

@@ -28,6 +28,8 @@ BALANCERS = ("lb1", "lb2")
 # Tests go from whichever all hosts run to the other.
 VERSIONS = ("1.0.0", "2.0.0")
 HALVES = {"rollout_batch_sizes": ["50%"], "rollout_max_unavailable": "50%"}
+TWO_BATCHES = {"rollout_batch_sizes": ["1", "75%"], "rollout_max_unavailable": "75%"}
+UNWATCHED = {**TWO_BATCHES, "rollout_batch_sizes": ["50%"], "rollout_on_inconclusive": "continue", "rollout_watch": 0}
 # Short waits, so that the faults and not the watching take the time.
 QUICK = {"rollout_watch": 2, "rollout_watch_interval": 1, "rollout_gate_minimum": 5, "rollout_health_deadline": 15}
 
@@ -62,6 +64,13 @@ class Platform:
     def run(self, playbook: str, **extra: t.Any) -> Run:
         process = self.start(playbook, **extra)
         return self.finish(process)
+
+    def check(self, playbook: str, **extra: t.Any) -> Run:
+        """The playbook with --check --diff."""
+        command = [*self.command(playbook, **extra), "--check", "--diff"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=420)
+        print(done.stdout, done.stderr)
+        return Run(done.returncode, " ".join(done.stdout.split()))
 
     def finish(self, process: subprocess.Popen) -> Run:
         output, _ = process.communicate(timeout=420)
@@ -135,6 +144,15 @@ class Platform:
             self.on(host, "ip", "route", "add", *route)
 
     @contextlib.contextmanager
+    def downloading(self, seconds: int) -> t.Iterator[None]:
+        """A download from every host through the shared address, which ends by itself."""
+        url = f"{self.base}/download?seconds={seconds}"
+        for _ in HOSTS:
+            self.on("load1", "systemd-run", "--collect", "--quiet", "curl", "-s", "-o", "/dev/null", url)
+        time.sleep(1)
+        yield
+
+    @contextlib.contextmanager
     def full_disk(self, host: str) -> t.Iterator[None]:
         """The service's directory, as it is, on a file system without room for another release."""
         base = f"/opt/{SERVICE}"
@@ -178,9 +196,32 @@ class Platform:
         self.all_serve(version)
         return version, next(other for other in VERSIONS if other != version)
 
+    def wait_for_batch(self, number: int, phase: str = "replacing") -> None:
+        """Until the batch is in that phase; `replacing` is drained, and not yet back."""
+
+        def begun() -> bool:
+            record = self.record()
+            batches = record.get("batches", [])
+            return record["state"] == "running" and batches[number - 1].get("phase") == phase
+
+        wait_for(begun, "the batch did not begin")
+
     def all_serve(self, version: str) -> None:
         assert self.versions() == dict.fromkeys(HOSTS, version)
         assert self.all_up(), self.rotation()
+
+
+def wait_for(happened: t.Callable[[], bool], otherwise: str) -> None:
+    """Wait up to two minutes."""
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.5)
+
+
+def ways(unfinished: str) -> dict[str, t.Any]:
+    """Options of a run that deals with what another has left."""
+    return {"rollout_unfinished": unfinished, "rollout_force_take_over": True, **TWO_BATCHES}
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@
 
     writer.py CONNINFO RESULT
 
-The result, as JSON: how many rows were acknowledged, which are missing, errors, and the longest time without a row.
+The result, as JSON: how many rows were acknowledged, which are missing, errors, the longest time without a row, and
+all such times above PAUSE; errors and pauses with the time of the clock at their end.
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 CONNINFO, RESULT = sys.argv[1:]
+PAUSE = 0.05
 state = {"run": True}
 
 
@@ -31,6 +33,7 @@ def connect():
 def main():
     signal.signal(signal.SIGTERM, end)
     acknowledged, errors, gaps, number, last = [], [], [], 0, time.monotonic()
+    clock = time.time() - time.monotonic()
     with connect() as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS numbers (n bigint PRIMARY KEY)")
         number = connection.execute("SELECT coalesce(max(n), 0) FROM numbers").fetchone()[0]
@@ -41,19 +44,21 @@ def main():
                     number += 1
                     connection.execute("INSERT INTO numbers VALUES (%s)", (number,))
                     acknowledged.append(number)
-                    gaps.append(time.monotonic() - last)
-                    last = time.monotonic()
+                    now = time.monotonic()
+                    gaps.append((clock + now, now - last))
+                    last = now
                     time.sleep(0.005)
         except psycopg.Error as error:
-            errors.append(str(error).splitlines()[0])
+            errors.append((time.time(), str(error).splitlines()[0]))
             time.sleep(0.02)
     with connect() as connection:
         there = {row[0] for row in connection.execute("SELECT n FROM numbers")}
     with Path(RESULT).open("w", encoding="utf-8") as stream:
         missing = [number for number in acknowledged if number not in there]
-        json.dump(
-            {"acknowledged": len(acknowledged), "missing": missing, "errors": errors, "longest_gap": max(gaps)}, stream
-        )
+        result = {"acknowledged": len(acknowledged), "missing": missing, "errors": errors}
+        result["longest_gap"] = max(seconds for _, seconds in gaps)
+        result["pauses"] = [gap for gap in gaps if gap[1] > PAUSE]
+        json.dump(result, stream)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.redact imp
 from . import predicates, service
 from .account import Account
 from .client import Client
-from .cluster import Cluster, Reading, roles, topology
+from .cluster import Cluster, Reading, cascaded, roles, topology
 from .gates import Gate
 from .pooler import lead, poolers_of
 from .predicates import Document
@@ -58,6 +58,13 @@ class Task:
         self.phases = Phases()
         self.gates: list[Gate] = []
         self.values: Document = {}
+        self.upstreams: dict[str, str] = {}
+
+    def read(self) -> Reading:
+        """The members as they are; those in a cascade keep their upstream whatever happens."""
+        reading = self.cluster.read()
+        self.upstreams = cascaded(reading, self.members)
+        return reading
 
     def host(self) -> Tools:
         """This host's member; raises ScalingError when the task was not told which one that is."""
@@ -104,7 +111,7 @@ class Task:
     def slots_on(self, primary: str, names: t.Iterable[str]) -> None:
         """Have the slots of members that will stream from a primary."""
         for name in names:
-            if name != primary and self.members[name].slot:
+            if self.upstreams.get(name, primary) == primary != name and self.members[name].slot:
                 service.create_slot(self.client(primary), self.members[name].slot)
 
     def held(self) -> list[str]:
@@ -131,11 +138,15 @@ class Task:
         return service.drop_slots(self.client(name), [m.slot for m in self.members.values() if m.slot])
 
 
-def after_promotion(before: Document, wanted: str, standbys: t.Iterable[str]) -> Document:
+def after_promotion(
+    before: Document, wanted: str, standbys: t.Iterable[str], upstreams: t.Mapping[str, str]
+) -> Document:
+    """What will be: the standbys stream from the new primary, but for those that have another standby as upstream."""
     timeline = max(entry["timeline"] for entry in before.values()) + 1
     after = dict(before)
     after[wanted] = {"role": "primary", "upstream": "", "timeline": timeline}
-    after.update({name: {"role": "standby", "upstream": wanted, "timeline": timeline} for name in standbys})
+    for name in standbys:
+        after[name] = {"role": "standby", "upstream": upstreams.get(name, wanted), "timeline": timeline}
     return after
 
 
@@ -146,13 +157,15 @@ def promote(task: Task) -> None:
 
 
 def follow_all(task: Task, reading: Reading, primary: str, names: t.Iterable[str]) -> None:
-    """Point the running standbys at the primary; they go on without a restart."""
+    """Point the running standbys at the primary; they need no restart. A cascade stays one."""
+    names = list(names)
     with task.phases("repoint"):
         task.slots_on(primary, reading.documents)
         for name in names:
-            service.follow(task.client(name), task.follow_settings(name, primary, reading.documents[name]))
+            if name not in task.upstreams:
+                service.follow(task.client(name), task.follow_settings(name, primary, reading.documents[name]))
         for name in names:
-            wait_streaming(task, primary, name)
+            wait_streaming(task, task.upstreams.get(name, primary), name)
             task.unneeded_slots(name)
 
 
@@ -187,7 +200,7 @@ def wait_streaming(task: Task, primary: str, name: str) -> None:
     )
     if not done:
         raise ScalingError(
-            f"{primary} is the primary, but {name} does not stream from it after {task.params['rejoin_timeout']:g} s.",
+            f"{name} does not stream from {primary} after {task.params['rejoin_timeout']:g} s.",
             f"Lead {name} back by rejoin.",
         )
 

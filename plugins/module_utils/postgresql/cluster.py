@@ -93,6 +93,16 @@ def upstream_of(document: Document, members: t.Mapping[str, Member], *, told: bo
     return next((name for name, member in members.items() if (member.host, member.port) == place), "")
 
 
+def cascaded(reading: Reading, members: t.Mapping[str, Member]) -> dict[str, str]:
+    """The standbys that are told to stream from another standby which answers, and from which."""
+    found = {}
+    for name, document in reading.documents.items():
+        upstream = upstream_of(document, members, told=True) if document["in_recovery"] else ""
+        if upstream in reading.documents and reading.documents[upstream]["in_recovery"]:
+            found[name] = upstream
+    return found
+
+
 def topology(reading: Reading, members: t.Mapping[str, Member]) -> list[Document]:
     """The members as results show them; without connection strings, and with no value that moves by itself but lag."""
     head = max((predicates.position(d) for d in reading.documents.values() if not d["in_recovery"]), default=0)

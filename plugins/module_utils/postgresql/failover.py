@@ -41,7 +41,7 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         task.check([_gone(task, reading, former, check_mode)])
     before = roles(reading, task.members)
     standbys = [name for name in reading.documents if name != wanted]
-    after = after_promotion(before, wanted, standbys)
+    after = after_promotion(before, wanted, standbys, task.upstreams)
     if check_mode:
         return task.outcome(before, after, reading)
     with service.locked([task.client(name) for name in reading.documents]):

@@ -30,8 +30,20 @@ class Limits(t.NamedTuple):
     transaction_seconds: float
 
 
-def planned(reading: Reading, members: t.Mapping[str, Member], now: str, wanted: str, limits: Limits) -> list[Gate]:
-    """The gates of a planned switchover from the primary `now` to the standby `wanted`."""
+def planned(
+    reading: Reading,
+    members: t.Mapping[str, Member],
+    now: str,
+    wanted: str,
+    limits: Limits,
+    *,
+    at_start: t.Mapping[str, str],
+) -> list[Gate]:
+    """The gates of a planned switchover from the primary `now` to the standby `wanted`.
+
+    Args:
+        at_start: the settings of service.SIZED that `now` comes back with.
+    """
     primary = reading.documents[now]
     gates = [_answers(reading, wanted)]
     candidate = reading.documents.get(wanted)
@@ -49,7 +61,7 @@ def planned(reading: Reading, members: t.Mapping[str, Member], now: str, wanted:
         _logical_slots(primary, now),
         _backups(reading),
         replays(candidate, wanted),
-        _configuration(reading, now, wanted),
+        _configuration(reading, now, wanted, at_start),
     ]
 
 
@@ -163,7 +175,7 @@ def replays(candidate: Document, wanted: str) -> Gate:
     )
 
 
-def _configuration(reading: Reading, now: str, wanted: str) -> Gate:
+def _configuration(reading: Reading, now: str, wanted: str, at_start: t.Mapping[str, str]) -> Gate:
     """A standby stops replaying when its primary has more of some settings than itself."""
     bad = []
     documents = reading.documents
@@ -172,8 +184,9 @@ def _configuration(reading: Reading, now: str, wanted: str) -> Gate:
             bad.append(f"{name} is version {document['settings']['server_version']}")
         for setting in SIZED:
             least = int(documents[wanted]["settings"][setting])
-            if name != wanted and int(document["settings"][setting]) < least:
-                bad.append(f"{name} has {setting} {document['settings'][setting]}, less than {least} on {wanted}")
+            found = int(at_start[setting] if name == now else document["settings"][setting])
+            if found < least:
+                bad.append(f"{name} has {setting} {found}, less than {least} on {wanted}")
     return Gate("configuration", not bad, "; ".join(bad) + "." if bad else "The settings that have to agree do.")
 
 

@@ -20,7 +20,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
     task = Task(params)
     try:
         with task.phases("read"):
-            reading = task.cluster.read()
+            reading = task.read()
         return _choose(task, reading, check_mode)
     except ScalingError as error:
         for name, value in task.details().items():

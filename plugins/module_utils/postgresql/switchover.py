@@ -30,9 +30,10 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         )
     with task.phases("gates"):
         limits = Limits(params["max_lag_bytes"], params["max_transaction_seconds"])
-        task.check(gates.planned(reading, task.members, now, wanted, limits))
+        at_start = task.host().settings_at_start(service.SIZED)
+        task.check(gates.planned(reading, task.members, now, wanted, limits, at_start=at_start))
     before = roles(reading, task.members)
-    after = after_promotion(before, wanted, [name for name in reading.documents if name != wanted])
+    after = after_promotion(before, wanted, [name for name in reading.documents if name != wanted], task.upstreams)
     if check_mode:
         return task.outcome(before, after, reading)
     with service.locked([task.client(name) for name in reading.documents]):
@@ -72,7 +73,12 @@ def resume(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         raise ScalingError(unclear, hint)
     task.values.update(primary=wanted, former_primary=local, pause_seconds=0.0, resumed=True)
     before = roles(reading, task.members)
-    after = after_promotion(before, wanted, [local, *(name for name in reading.documents if name != wanted)])
+    after = after_promotion(
+        before,
+        wanted,
+        [local, *(name for name in reading.documents if name != wanted)],
+        task.upstreams,
+    )
     if check_mode:
         return task.outcome(before, after, reading)
     with service.locked([task.client(name) for name in reading.documents]):

@@ -172,6 +172,15 @@ class Tools:
                 "Look at its log.",
             )
 
+    def settings_at_start(self, names: t.Iterable[str]) -> dict[str, str]:
+        """What a start would make of settings, by the files as they are; raises ScalingError if they cannot be read."""
+        config = ["-c", f"config_file={self._given['config_file']}"] if self._given["config_file"] else []
+        hint = "Mend the configuration first, or the server would not start again."
+        return {
+            name: self._tool("postgres", ["-D", str(self.data), *config, "-C", name], _QUICK, hint).strip()
+            for name in names
+        }
+
     def clone(self, source: str, slot: str, seconds: float) -> None:
         """Copy a running member into the empty data directory; raises ScalingError."""
         mark = self._clone_mark()

@@ -185,7 +185,7 @@ class Haproxy:
         return thread
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 5.0, ignore: t.Any = ()) -> None:
+def until(condition: t.Callable[[], t.Any], seconds: float = 20.0, ignore: t.Any = ()) -> None:
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(ignore or ()):

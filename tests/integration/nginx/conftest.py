@@ -182,7 +182,7 @@ class Nginx:
         return run_module("nginx_info", {**common, **options})
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 5.0, ignore: t.Any = ()) -> None:
+def until(condition: t.Callable[[], t.Any], seconds: float = 20.0, ignore: t.Any = ()) -> None:
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(ignore or ()):

@@ -347,7 +347,7 @@ def site(_template: Path) -> t.Iterator[Site]:
             shutil.rmtree(base, ignore_errors=True)
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 10.0, ignore: t.Any = ()) -> None:
+def until(condition: t.Callable[[], t.Any], seconds: float = 20.0, ignore: t.Any = ()) -> None:
     end = time.monotonic() + seconds
     while True:
         with contextlib.suppress(ignore or ()):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 
+import psycopg
 import pytest
 
 from .conftest import until
@@ -279,3 +280,38 @@ def test_the_data_of_another_member_are_not_taken_for_the_primary_s(site):
     refused = site.switch(a, b, mode="unplanned", max_loss_bytes=1 << 30, **place)
     assert "are not those of the former primary a" in refused["msg"], refused["msg"]
     assert b.one("SELECT pg_is_in_recovery()") is True
+
+
+def test_a_raised_setting_comes_to_all_with_the_switchover(site):
+    a, b, c = site.trio()
+    for each in (a, b, c):
+        each.configure(max_connections="150")
+    for each in (b, c):
+        each.stop()
+        each.start()
+        until(lambda each=each: each.streams_from(a), ignore=psycopg.Error)
+    assert a.one("SHOW max_connections") != "150"
+    result = site.switch(a, b)
+    assert result.get("changed") is True, result.get("msg", result)
+    settled(site, b)
+    assert [each.one("SHOW max_connections") for each in (a, b, c)] == ["150"] * 3
+
+
+def test_a_cascade_stays_one(site, writer):
+    a, b, c = site.trio()
+    d = site.member("d")
+    assert site.standby(d, b).get("action") == "clone"
+    load = writer([a, b, c, d])
+    # Once its upstream has been the primary, it is a standby like the others.
+    for now, wanted, upstream in ((a, c, "b"), (c, b, "b"), (b, a, "a")):
+        predicted = site.switch(now, wanted, check=True)
+        result = site.switch(now, wanted)
+        assert result.get("changed") is True, result.get("msg", result)
+        assert result["diff"] == predicted["diff"]
+        upstreams = {each["name"]: each["upstream"] for each in result["members"]}
+        expected = {name: "" if name == wanted.name else wanted.name for name in "abc"}
+        assert upstreams == {**expected, "d": upstream}
+        slots = {each["name"] for each in result["members"] if "d" in {slot["name"] for slot in each["slots"]}}
+        assert slots == {upstream}
+    load.stop()
+    until(lambda: set(load.acknowledged) <= set(d.numbers()))

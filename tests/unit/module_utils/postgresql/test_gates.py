@@ -11,8 +11,10 @@ from ansible_collections.horizontal.scaling.tests.unit.module_utils.postgresql.r
 LIMITS = gates.Limits(lag_bytes=1000, transaction_seconds=15)
 
 
-def closed(found, wanted="a"):
-    return {gate.name: gate.message for gate in gates.planned(found, MEMBERS, "b", wanted, LIMITS) if not gate.passed}
+def closed(found, wanted="a", at_start=None):
+    starts_with = {**found.documents["b"]["settings"], **(at_start or {})}
+    planned = gates.planned(found, MEMBERS, "b", wanted, LIMITS, at_start=starts_with)
+    return {gate.name: gate.message for gate in planned if not gate.passed}
 
 
 def test_a_healthy_cluster_passes_every_gate():
@@ -125,3 +127,12 @@ def test_whom_a_standby_is_told_to_follow():
     assert upstream_of(dict(documents["a"], receiver=None), MEMBERS) == ""
     assert upstream_of(dict(documents["a"], receiver=None), MEMBERS, told=True) == "b"
     assert upstream_of(dict(documents["a"], primary_conninfo="host=elsewhere"), MEMBERS, told=True) == ""
+
+
+def test_the_former_primary_is_judged_by_what_it_starts_again_with():
+    found = reading(b={"settings": {"max_connections": "50"}})
+    assert closed(found, at_start={"max_connections": "100"}) == {}
+    assert (
+        "b has max_connections 80, less than 100 on a"
+        in closed(found, at_start={"max_connections": "80"})["configuration"]
+    )

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator may ask for beside a plain rollout, as docs/operations.md and docs/rollouts.md promise."""
+
+from __future__ import annotations
+
+import re
+
+from .conftest import SERVICE, TWO_BATCHES, UNWATCHED, wait_for, ways
+
+RECORDS = f"/var/lib/horizontal_scaling/rollouts/{SERVICE}"
+HASH = re.compile(r"hash of this plan: ([0-9a-f]+)")
+
+
+def test_rollback_goes_to_a_version_by_name_and_tells_so_before(platform):
+    old, new = platform.settle()
+    before = platform.record()["id"]
+    told = platform.check("rollback", rollback_version=new, **UNWATCHED)
+    assert told.code == 0
+    assert f"app1 ({old} -> {new})" in told.output
+    assert platform.record()["id"] == before
+    platform.all_serve(old)
+    run = platform.run("rollback", rollback_version=new, **UNWATCHED)
+    assert run.code == 0
+    platform.all_serve(new)
+
+
+def test_a_host_is_taken_out_and_back_and_check_mode_only_tells(platform):
+    platform.settle()
+    told = platform.check("drain_host", host_name="app2")
+    assert told.code == 0
+    assert re.search(r"lb1 : ok=\d+ changed=1", told.output)
+    assert platform.all_up(0.1)
+    assert platform.run("drain_host", host_name="app2").code == 0
+    assert "UP" not in platform.rotation()["app2"]
+    told = platform.check("restore_host", host_name="app2")
+    assert re.search(r"lb1 : ok=\d+ changed=1", told.output)
+    assert "UP" not in platform.rotation()["app2"]
+    assert platform.run("restore_host", host_name="app2").code == 0
+    assert platform.all_up()
+
+
+def test_another_service_is_not_blocked(platform):
+    old, new = platform.settle()
+    plan = {"service": "another", "version": "2", "from": "1", "release": [], "back": {"x": "1"}, "order": ["x"]}
+    plan["batches"] = [{"number": 1, "kind": "replace", "hosts": ["x"]}]
+    opened = platform.tell_ledger(service="another", action="begin", owner="test@lab", plan=plan)
+    try:
+        run = platform.run("deploy", rollout_version=new, **UNWATCHED)
+    finally:
+        platform.tell_ledger(service="another", action="finish", token=opened["token"], outcome="aborted")
+    assert run.code == 0
+    platform.all_serve(new)
+
+
+def test_a_plan_that_was_seen_runs_and_no_other(platform):
+    old, new = platform.settle()
+    seen = HASH.findall(platform.check("deploy", rollout_version=new, **UNWATCHED).output)
+    assert seen
+    other = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **TWO_BATCHES)
+    assert other.code != 0
+    assert f"expected_hash is '{seen[-1]}', but what is there now has the hash" in other.output
+    platform.all_serve(old)
+    run = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **UNWATCHED)
+    assert run.code == 0
+    platform.all_serve(new)
+
+
+def test_a_corrupt_record_stops_everything_until_somebody_has_looked(platform):
+    old, new = platform.settle()
+    platform.on("load1", "sh", "-c", f"echo nonsense >{RECORDS}/current.json")
+    refused = platform.run("deploy", rollout_version=new, **UNWATCHED)
+    assert refused.code != 0
+    assert "is corrupt" in refused.output
+    assert "discard_corrupt=true" in refused.output
+    platform.all_serve(old)
+    run = platform.run("deploy", rollout_version=new, rollout_discard_corrupt=True, **UNWATCHED)
+    assert run.code == 0
+    assert "current.json.discarded-" in platform.on("load1", "ls", RECORDS)
+    platform.all_serve(new)
+
+
+def test_a_pause_that_nobody_ends_expires(platform):
+    old, new = platform.settle()
+    options = {"rollout_on_inconclusive": "continue", "rollout_pause_timeout": 6, **TWO_BATCHES}
+    process = platform.start("deploy", rollout_version=new, **options)
+    platform.wait_for_batch(1)
+    assert platform.run("control_rollout", rollout_action="pause").code == 0
+    run = platform.finish(process)
+    assert run.code != 0
+    assert "rollout_unfinished=resume" in run.output
+    assert platform.record()["state"] == "paused"
+    assert platform.versions() == {"app1": new, "app2": old, "app3": old, "app4": old}
+    assert platform.all_up()
+    resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
+    assert resumed.code == 0
+    platform.all_serve(new)
+
+
+def test_sessions_that_do_not_end_are_cut_and_counted(platform):
+    _, new = platform.settle()
+    with platform.downloading(60):
+        run = platform.run("deploy", rollout_version=new, rollout_drain_timeout=2, **UNWATCHED)
+    assert run.code == 0
+    assert "After 2 s (rollout_drain_timeout) these sessions were left, and are cut" in run.output
+    cut = [batch["evidence"].get("cut_sessions") for batch in platform.record()["batches"]]
+    assert any(cut)
+    platform.all_serve(new)
+
+
+def test_a_host_that_comes_back_gets_its_share_slowly(platform):
+    _, new = platform.settle()
+    one = {"rollout_batch_sizes": ["1"], "rollout_watch": 8, "rollout_on_inconclusive": "continue"}
+    process = platform.start("deploy", rollout_version=new, **one)
+    platform.wait_for_batch(1, "verifying")
+    shares = []
+
+    def grows() -> bool:
+        found = platform.ask("lb1", "haproxy_info")[0]["servers"]
+        shares.append(next(s["throttle"] for s in found if s["name"] == "app1" and s["backend"] == SERVICE))
+        return shares[-1] == 100 and min(shares) < 100
+
+    wait_for(grows, "its share did not grow")
+    assert platform.finish(process).code == 0
+    platform.all_serve(new)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A rollout when load balancers, hosts, disks, artifacts or its input fail, as docs/operations.md promises."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .conftest import HOSTS, TWO_BATCHES, UNWATCHED, ways
+
+
+def test_a_load_balancer_that_is_down_stops_the_rollout_before_it_starts(platform):
+    old, new = platform.settle()
+    before = platform.record()["id"]
+    platform.on("lb2", "systemctl", "stop", "haproxy")
+    try:
+        run = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
+    finally:
+        platform.on("lb2", "systemctl", "start", "haproxy")
+    assert run.code != 0
+    assert "Load balancer lb2 does not answer" in run.output
+    assert platform.record()["id"] == before
+    time.sleep(3)
+    platform.all_serve(old)
+
+
+def test_a_load_balancer_that_dies_in_the_middle_pauses_the_rollout(platform, tmp_path, failed_requests):
+    _, new = platform.settle()
+    holder = platform.address_holder()
+    with platform.load(tmp_path):
+        process = platform.start("deploy", rollout_version=new, **TWO_BATCHES)
+        platform.wait_for_batch(1)
+        with platform.off_the_network(holder):
+            run = platform.finish(process)
+            assert platform.holds_the_address(other(holder))
+    assert run.code != 0
+    assert f"Load balancer {holder} does not answer any more" in run.output
+    assert "The rollout is paused; go on with rollout_unfinished=resume" in run.output
+    assert platform.record()["state"] == "paused"
+    # Those that were open to it; vegeta holds one connection for each request in flight.
+    assert failed_requests() <= 60
+    resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
+    assert resumed.code == 0
+    platform.all_serve(new)
+
+
+def test_a_bad_configuration_comes_to_one_load_balancer_at_the_most(platform):
+    run = platform.run("site", scaling_load_balancer_serial=1, haproxy_raw_global="blanace leastconn")
+    assert run.code != 0
+    assert "unknown keyword 'blanace'" in run.output
+    assert "fatal: [lb1]" in run.output
+    assert "fatal: [lb2]" not in run.output
+    assert platform.all_up()
+
+
+def test_the_address_does_not_move_back(platform):
+    holder = platform.address_holder()
+    with platform.off_the_network(holder):
+        assert platform.holds_the_address(other(holder))
+    time.sleep(5)
+    assert platform.address_holder() == other(holder)
+
+
+def test_an_unreachable_host_changes_nothing(platform):
+    old, new = platform.settle()
+    before = platform.record()["id"]
+    with platform.off_the_network("app3"):
+        run = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
+    assert run.code != 0
+    assert "app3" in run.output
+    assert "unreachable=1" in run.output
+    assert platform.record()["id"] == before
+    platform.all_serve(old)
+
+
+def test_a_host_that_vanishes_in_its_batch_is_left_out_and_named(platform, tmp_path, failed_requests):
+    old, new = platform.settle()
+    with platform.load(tmp_path):
+        process = platform.start("deploy", rollout_version=new, **TWO_BATCHES)
+        platform.wait_for_batch(1)
+        with platform.off_the_network("app1"):
+            run = platform.finish(process)
+    assert run.code != 0
+    assert "app1: cannot be reached" in run.output
+    assert "Out of rotation: app1" in run.output
+    assert platform.record()["state"] == "failed"
+    assert platform.versions() | {"app1": ""} == {"app1": "", "app2": old, "app3": old, "app4": old}
+    assert failed_requests() == 0
+
+
+def test_a_full_disk_changes_nothing(platform):
+    old, _ = platform.settle()
+    before = platform.record()["id"]
+    platform.on("app3", "rm", "-rf", "/opt/claims-service/releases/3.0.0")
+    with platform.full_disk("app3"):
+        run = platform.run("deploy", rollout_version="3.0.0", **TWO_BATCHES)
+    assert run.code != 0
+    assert "No space left for the release in /opt/claims-service/releases" in run.output
+    assert platform.record()["id"] == before
+    platform.all_serve(old)
+
+
+def test_a_wrong_checksum_changes_nothing(platform):
+    old, _ = platform.settle()
+    before = platform.record()["id"]
+    for host in HOSTS:
+        platform.on(host, "rm", "-rf", "/opt/claims-service/releases/3.0.0")
+    run = platform.run("deploy", rollout_version="3.0.0", service_checksum="sha256:" + "0" * 64, **TWO_BATCHES)
+    assert run.code != 0
+    assert "checksum" in run.output
+    assert platform.record()["id"] == before
+    platform.all_serve(old)
+
+
+def test_a_missing_artifact_changes_nothing(platform):
+    old, _ = platform.settle()
+    before = platform.record()["id"]
+    run = platform.run("deploy", rollout_version="9.9.9", **TWO_BATCHES)
+    assert run.code != 0
+    assert "claims-service-9.9.9.tar.gz" in run.output
+    assert platform.record()["id"] == before
+    platform.all_serve(old)
+
+
+def test_a_spare_host_stands_in_and_leaves(platform):
+    _, new = platform.settle()
+    drained = platform.run("drain_host", host_name="app4")
+    assert drained.code == 0
+    run = platform.run(
+        "deploy",
+        rollout_version=new,
+        **{**UNWATCHED, "rollout_max_unavailable": "0", "rollout_max_surge": "1", "rollout_spare_hosts": ["app4"]},
+    )
+    assert run.code == 0, run.output[-3000:]
+    assert platform.versions() == dict.fromkeys(HOSTS, new)
+    rotation = platform.rotation()
+    assert rotation.pop("app4") == {"maint, MAINT"}
+    assert rotation == dict.fromkeys(("app1", "app2", "app3"), {"UP"})
+    assert platform.run("restore_host", host_name="app4").code == 0
+    platform.all_serve(new)
+
+
+def test_rollback_goes_back_to_the_version_before(platform):
+    old, new = platform.settle()
+    deployed = platform.run("deploy", rollout_version=new, **UNWATCHED)
+    assert deployed.code == 0
+    run = platform.run("rollback", **UNWATCHED)
+    assert run.code == 0
+    platform.all_serve(old)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "accepted"),
+    [
+        ("rollout_version", "not a version", "give a version"),
+        ("rollout_service", "claims/service", "give the name of a service"),
+        ("rollout_strategy", "big_bang", "must be one of: rolling, got: big_bang"),
+        ("rollout_watch", "soon", "unable to convert to int"),
+        ("rollout_watch", -1, "give seconds"),
+        ("rollout_drain_timeout", 0, "give seconds"),
+        ("rollout_health_successes", 0, "give a number"),
+        ("rollout_health_path", "health", "give a path that begins with /"),
+        ("rollout_allow_empty_group", "perhaps", "is not a valid boolean"),
+        ("rollout_batch_sizes", ["2x"], "give a count from 1"),
+        ("rollout_max_unavailable", "0", "at least 1"),
+        ("rollout_gate", ["error_rate << 5"], "error_rate << 5"),
+        ("rollout_load_balancers", ["lb9"], "give host names of the inventory"),
+        ("rollout_ledger_host", "load9", "must be a host of the inventory"),
+        ("rollout_load_balancers", [], "set rollout_unbalanced=true"),
+        ("rollout_max_surge", "some", "give a count from 0"),
+        ("rollout_spare_hosts", ["app9"], "which are no hosts of the service"),
+        ("rollout_watch_interval", 0, "give seconds, at least 1"),
+        ("rollout_health_deadline", 0, "give seconds, at least 1"),
+        ("rollout_gate_minimum", -1, "give a number of requests"),
+        ("rollout_pause_timeout", -1, "give seconds, 0 or more"),
+        ("rollout_ledger_history", 0, "give a number of rollouts"),
+        ("rollout_on_inconclusive", "stop", "must be one of:"),
+        ("rollout_load_balancer_type", "apache", "must be one of:"),
+        ("rollout_unfinished", "ignore", "must be one of: refuse, resume, rollback, got: ignore"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(platform, option, value, accepted):
+    run = platform.run("deploy", **{"rollout_version": "9.0.0", "rollout_hosts": "claims_service", option: value})
+    assert run.code != 0
+    assert option.removeprefix("rollout_") in run.output
+    assert accepted in run.output
+
+
+def other(balancer: str) -> str:
+    return {"lb1": "lb2", "lb2": "lb1"}[balancer]
