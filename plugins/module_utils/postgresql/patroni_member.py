@@ -45,8 +45,8 @@ def view(name: str, cluster: Document, receivers: t.Container[str]) -> Document:
 def _look(api: Api, params: Document) -> Document:
     try:
         cluster = api.document("/cluster")
-    except Silent:
-        cluster = {"members": []}
+    except Silent as error:
+        return {**view(params["name"], {"members": []}, ()), "state": f"silent: {error}"}
     name, receivers = params["name"], set()
     if is_running(cluster, name) and leader_of(cluster) != name:
         # Its own word says that it runs, and only the other side's that it gets something.
@@ -76,30 +76,32 @@ def _reinitialize(api: Api, params: Document, before: Document, check_mode: bool
 
 def _wait(api: Api, params: Document) -> Document:
     name, deadline = params["name"], Deadline(params["deadline"])
+    restarts = _restarts(params["service"])
 
     def read() -> Document:
         seen = _look(api, params)
-        if seen["state"] in FAILED or not _unit_runs(params["service"]):
+        if seen["state"] in FAILED or _restarts(params["service"]) > restarts + 1:
             raise ScalingError(f"{name} does not run ({seen['state']}). {_last_words(params['service'])}")
         return seen
 
     seen, done = deadline.wait_for(read, lambda state: state["running"], 0.2, 1)
     if not done:
         raise ScalingError(
-            f"After {params['deadline']:g} s {name} is {seen['state']} and does not stream, and the leader is"
+            f"After {params['deadline']:g} s {name} does not stream ({seen['state']}), and the leader is"
             f" {seen['leader'] or 'nobody'}. {_last_words(params['service'])}"
         )
     return seen
 
 
-def _unit_runs(service: str) -> bool:
-    status, text = run_bounded(["systemctl", "show", "--property=ActiveState", "--value", service], 10)
-    return status != 0 or text.strip() in ("active", "activating", "reloading")
+def _restarts(service: str) -> int:
+    """How often systemd has restarted Patroni by itself; one that it gave up is restarted no more, and silent."""
+    _, text = run_bounded(["systemctl", "show", "--property=NRestarts", "--value", service], 10)
+    return int(text) if text.strip().isdigit() else 0
 
 
 def _last_words(service: str) -> str:
     """The last lines of its journal that report a failure."""
     _, text = run_bounded(["journalctl", "--unit", service, "--lines=200", "--output=cat", "--no-pager"], 10)
     lines = [line.strip() for line in text.splitlines()]
-    bad = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "CRITICAL", "error:", "Error"))]
+    bad = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "CRITICAL", "Exception", "error:"))]
     return "The journal says: " + hide_assignments(" / ".join((bad or lines)[-2:])) if lines else ""
