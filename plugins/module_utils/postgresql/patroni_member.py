@@ -15,6 +15,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.redact imp
 from .patroni import Api, Silent, is_running, leader_of, member_of, streams_to
 from .predicates import Document
 
+ALARMS = ("ERROR", "FATAL", "CRITICAL", "Exception", "error:")
 # What a member's state says when Patroni has given up on its server for now.
 FAILED = ("start failed", "crashed", "initdb failed", "custom bootstrap failed")
 
@@ -103,5 +104,5 @@ def _last_words(service: str) -> str:
     """The last lines of its journal that report a failure."""
     _, text = run_bounded(["journalctl", "--unit", service, "--lines=200", "--output=cat", "--no-pager"], 10)
     lines = [line.strip() for line in text.splitlines()]
-    bad = [line for line in lines if any(word in line for word in ("ERROR", "FATAL", "CRITICAL", "Exception", "error:"))]
+    bad = [line for line in lines if any(word in line for word in ALARMS)]
     return "The journal says: " + hide_assignments(" / ".join((bad or lines)[-2:])) if lines else ""
