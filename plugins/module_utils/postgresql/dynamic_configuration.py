@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from .patroni import Api, merged
 from .predicates import Document
 
+NEW_SECONDS = 30
+
 
 def converge(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     """Entry point of patroni_config; raises ScalingError."""
     api = Api(params["host"], params["host"], params)
-    before = api.document("/config")
+    before = _read(api)
     after = merged(before, params["config"])
     if before != after and not check_mode:
         status, answer = api.request("PATCH", "/config", params["config"])
@@ -27,6 +30,17 @@ def converge(params: dict[str, t.Any], check_mode: bool) -> Outcome:
             )
         after = api.document("/config")
     return Outcome(before, after, "Patroni's dynamic configuration", config=_shown(after))
+
+
+def _read(api: Api) -> Document:
+    """The configuration, which a leader that has only just begun has not written yet; raises ScalingError."""
+    (status, found), done = Deadline(NEW_SECONDS).wait_for(lambda: api.get("/config"), lambda answer: answer[0] != 502)
+    if not done or status != 200:
+        raise ScalingError(
+            f"Patroni of {api.name} answered /config with status {status}.",
+            "Without a leader there is no configuration: see its journal.",
+        )
+    return found
 
 
 def _shown(config: Document) -> Document:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import run_bounded
@@ -16,6 +17,8 @@ from .patroni import Api, Silent, is_running, leader_of, member_of, streams_to
 from .predicates import Document
 
 ALARMS = ("ERROR", "FATAL", "CRITICAL", "Exception", "error:")
+# What no amount of waiting takes away, once it was said twice: a new primary may not know its users for a moment.
+HOPELESS = ("password authentication failed", "no pg_hba.conf entry", "certificate verify failed", "system ID mismatch")
 # What a member's state says when Patroni has given up on its server for now.
 FAILED = ("start failed", "crashed", "initdb failed", "custom bootstrap failed")
 
@@ -77,11 +80,12 @@ def _reinitialize(api: Api, params: Document, before: Document, check_mode: bool
 
 def _wait(api: Api, params: Document) -> Document:
     name, deadline = params["name"], Deadline(params["deadline"])
-    restarts = _restarts(params["service"])
+    restarts, began = _restarts(params["service"]), time.time()
 
     def read() -> Document:
         seen = _look(api, params)
-        if seen["state"] in FAILED or _restarts(params["service"]) > restarts + 1:
+        stuck = not seen["running"] and is_hopeless(_journal(params["service"], f"--since=@{began:.0f}"))
+        if stuck or seen["state"] in FAILED or _restarts(params["service"]) > restarts + 1:
             raise ScalingError(f"{name} does not run ({seen['state']}). {_last_words(params['service'])}")
         return seen
 
@@ -100,9 +104,19 @@ def _restarts(service: str) -> int:
     return int(text) if text.strip().isdigit() else 0
 
 
+def is_hopeless(lines: t.Iterable[str]) -> bool:
+    """Whether a journal says the same reason for the second time that only a person takes away."""
+    said = [words for line in lines for words in HOPELESS if words in line]
+    return any(said.count(words) > 1 for words in said)
+
+
+def _journal(service: str, which: str) -> list[str]:
+    _, text = run_bounded(["journalctl", "--unit", service, which, "--output=cat", "--no-pager"], 10)
+    return [line.strip() for line in text.splitlines()]
+
+
 def _last_words(service: str) -> str:
     """The last lines of its journal that report a failure."""
-    _, text = run_bounded(["journalctl", "--unit", service, "--lines=200", "--output=cat", "--no-pager"], 10)
-    lines = [line.strip() for line in text.splitlines()]
+    lines = _journal(service, "--lines=200")
     bad = [line for line in lines if any(word in line for word in ALARMS)]
     return "The journal says: " + hide_assignments(" / ".join((bad or lines)[-2:])) if lines else ""
