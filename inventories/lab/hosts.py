@@ -16,7 +16,9 @@ GROUPS = {
     "load_balancers": {"lb1": {"keepalived_priority": 150}, "lb2": {"keepalived_priority": 100}},
     "claims_service": {"app1": {}, "app2": {}, "app3": {}, "app4": {}},
     "postgresql": {"db1": {}, "db2": {}, "db3": {}},
+    "etcd": {},
     "poolers": {"pool1": {}},
+    "backup_repositories": {"repo1": {}},
     "load_generators": {"load1": {}},
 }
 LAB = os.environ["LAB_NAME"]

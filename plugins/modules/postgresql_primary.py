@@ -76,6 +76,34 @@ options:
     type: list
     elements: str
     default: []
+  patroni:
+    description:
+      - How Patroni's API is reached on every member's host, if Patroni runs the cluster. The roles are changed by it
+        then, after the same gates, and the task may run on any host; O(local) is not needed.
+      - It is Patroni that proves that the new primary has everything, restarts the former one as a standby, and keeps
+        out a second primary.
+    type: dict
+    suboptions:
+      port:
+        description: Port of the API.
+        type: int
+        default: 8009
+      user:
+        description: User of the API.
+        type: str
+        default: patroni
+      password:
+        description: Its password.
+        type: str
+        required: true
+      ca_path:
+        description: File with the authorities' certificates, as PEM, by which the API's is verified.
+        type: path
+        required: true
+      timeout:
+        description: Seconds for an answer.
+        type: float
+        default: 5
   stop_timeout:
     description: Seconds that the present primary may take for its fast shutdown, which waits for every standby that
       streams, while clients wait. It is put back then.
@@ -214,6 +242,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.conn
     SERVER,
     cluster_options,
 )
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.patroni import API
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.pooler import POOLERS
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.primary import converge
 
@@ -231,6 +260,7 @@ def main() -> None:
             "pooler_timeout": {"type": "float", "default": 5},
             "max_lag_bytes": {"type": "int", "default": 16777216},
             "max_transaction_seconds": {"type": "float", "default": 15},
+            "patroni": {"type": "dict", "options": API},
             "ignore_gates": {"type": "list", "elements": "str", "default": []},
             "stop_timeout": {"type": "float", "default": 10},
             "catch_up_timeout": {"type": "float", "default": 10},

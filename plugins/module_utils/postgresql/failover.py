@@ -24,7 +24,7 @@ FENCE_SECONDS = 60
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """Make the most advanced standby, or the one asked for within max_loss_bytes, the primary; raises ScalingError."""
-    former = _former(task, reading)
+    former = former_of(task, reading)
     wanted = task.params["primary"] or gates.most_advanced(reading)
     if wanted not in reading.documents:
         raise ScalingError(
@@ -33,10 +33,10 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             else "There is no standby that could be promoted."
         )
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
-    known_end = _known_end(task, reading, former)
+    known_end = known_end_of(task, reading, former)
     with task.phases("gates"):
         lost = task.values["loss"] = gates.loss(reading, wanted, known_end)
-        task.check([gates.replays(reading.documents[wanted], wanted), _loss(task, lost)])
+        task.check([gates.replays(reading.documents[wanted], wanted), loss_gate(task, lost)])
         # Last, since a fence is nothing to run for a change that is refused anyway.
         task.check([_gone(task, reading, former, check_mode)])
     before = roles(reading, task.members)
@@ -60,7 +60,7 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     return read_back(task, before)
 
 
-def _former(task: Task, reading: Reading) -> str:
+def former_of(task: Task, reading: Reading) -> str:
     """The member that the standbys were told to stream from and that does not answer; raises ScalingError."""
     told = {upstream_of(document, task.members, told=True) for document in reading.documents.values()}
     found = sorted(name for name in told if name in reading.errors) or sorted(reading.errors)
@@ -74,7 +74,7 @@ def _former(task: Task, reading: Reading) -> str:
     )
 
 
-def _known_end(task: Task, reading: Reading, former: str) -> int:
+def known_end_of(task: Task, reading: Reading, former: str) -> int:
     """Where the former primary's WAL ended: read on its own host, or as the operator knows it; 0 when unknown."""
     if task.tools and task.params["local"] == former and not task.tools.pid():
         control = task.tools.control()
@@ -92,7 +92,7 @@ def _known_end(task: Task, reading: Reading, former: str) -> int:
     return predicates.parse_lsn(given)
 
 
-def _loss(task: Task, lost: Document) -> Gate:
+def loss_gate(task: Task, lost: Document) -> Gate:
     limit, accepted = task.params["max_loss_bytes"], task.params["accept_unknown_loss"]
     what = (
         f"{lost['bytes']} bytes of WAL are lost by promoting {task.values['primary']} at {lost['candidate_lsn']}, going"
@@ -137,7 +137,7 @@ def _read_again(task: Task, wanted: str, known_end: int) -> Reading:
             "Run the task again.",
         )
     lost = task.values["loss"] = gates.loss(reading, wanted, known_end)
-    task.check([_loss(task, lost)])
+    task.check([loss_gate(task, lost)])
     return reading
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import pooler, predicates, service
+from . import by_patroni, pooler, predicates, service
 from .change import Task, follow_all, read_back, rejoin
 from .cluster import Reading, roles, topology, upstream_of
 from .failover import failover
@@ -47,9 +47,11 @@ def _choose(task: Task, reading: Reading, check_mode: bool) -> Outcome:
                 f"{primaries[0]} is the primary and answers: this is no case for a failover.",
                 "Make a planned switchover, with mode=planned.",
             )
-        return failover(task, reading, check_mode)
+        return (by_patroni.failover if task.params["patroni"] else failover)(task, reading, check_mode)
     if not wanted:
         raise ScalingError("primary: a planned switchover needs the name of the member to promote.")
+    if task.params["patroni"]:
+        return by_patroni.switch(task, reading, check_mode)
     if primaries:
         if local != primaries[0]:
             raise ScalingError(
@@ -85,6 +87,8 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
         return task.outcome(before, after, reading)
     task.lead_poolers(primary)
     pooler.resume(task.poolers)
+    if task.params["patroni"]:
+        return by_patroni.settle(task, before)
     with service.locked([task.client(name) for name in running]):
         follow_all(task, reading, primary, astray)
         for name in stopped:

@@ -138,6 +138,12 @@ class Tools:
                 "Look at its log for what it waits for, usually a standby that does not take the last WAL.",
             )
 
+    def stop_service(self) -> None:
+        """Stop the unit that runs the server; raises ScalingError."""
+        status, text = self._run(["systemctl", "stop", self._given["service"]], 600)
+        if status:
+            raise ScalingError(f"{self._given['service']} does not stop: {_last_line(text)}.", "Look at its log.")
+
     def stop_at_once(self, deadline: Deadline) -> None:
         """End a server that a fast shutdown does not end; it recovers from its WAL at the next start."""
         pid = self.pid()
@@ -187,6 +193,11 @@ class Tools:
         self._tool("pg_basebackup", words, seconds)
         with self.account.acting():
             mark.unlink()
+
+    def forget_clone(self) -> None:
+        """What is in the data directory is complete by now."""
+        with self.account.acting(), contextlib.suppress(FileNotFoundError):
+            self._clone_mark().unlink()
 
     def clone_was_cut_off(self) -> bool:
         """Whether what is in the data directory is a clone that never became complete."""

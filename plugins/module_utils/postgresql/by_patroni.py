@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A change of roles by Patroni's API: our gates and poolers around its own proof."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
+
+from . import gates, service
+from .change import Task, after_promotion, read_back, wait_streaming
+from .cluster import Reading, roles
+from .failover import former_of, known_end_of, loss_gate
+from .gates import Gate, Limits
+from .patroni import Api, Silent, leader_of
+from .pooler import paused, resume
+from .predicates import Document
+
+# Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
+ANSWER_SECONDS = 60
+
+
+def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
+    """A planned switchover; raises ScalingError, after which the former primary serves on unless it says otherwise."""
+    wanted, params = task.params["primary"], task.params
+    if not reading.primaries:
+        raise ScalingError(
+            "No member is a primary, and Patroni has not found one yet.",
+            "Wait for it, or promote a standby with mode=unplanned.",
+        )
+    now = reading.primaries[0]
+    task.values.update(primary=wanted, former_primary=now, pause_seconds=0.0)
+    with task.phases("gates"):
+        limits = Limits(params["max_lag_bytes"], params["max_transaction_seconds"])
+        # What the former primary comes back with is for Patroni to say, who has it no less than its primary.
+        at_start = {name: str(2**31) for name in service.SIZED}
+        task.check(
+            [
+                *gates.planned(reading, task.members, now, wanted, limits, at_start=at_start),
+                agrees(_cluster(task, [now]), now),
+            ]
+        )
+    before = roles(reading, task.members)
+    others = [name for name in reading.documents if name != wanted]
+    after = after_promotion(before, wanted, others, task.upstreams)
+    if check_mode:
+        return task.outcome(before, after, reading)
+    with service.locked([task.client(name) for name in reading.documents]), ThreadPoolExecutor(1) as pool:
+        with task.phases("prepare"):
+            # Patroni makes one, too: this one makes it short.
+            task.client(now).rows("CHECKPOINT")
+            task.client(wanted).rows("CHECKPOINT")
+        began = time.monotonic()
+        with contextlib.ExitStack() as held:
+            with task.phases("pause_poolers"):
+                held.enter_context(paused(task.poolers, params["pooler_timeout"]))
+            _promoted(task, pool.submit(_post, task, now, "/switchover", {"leader": now, "candidate": wanted}))
+            task.lead_poolers(wanted)
+        task.values["pause_seconds"] = round(time.monotonic() - began, 4)
+        _follow(task, wanted, others)
+    return read_back(task, before)
+
+
+def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
+    """Have Patroni promote a standby that it would not promote by itself; raises ScalingError."""
+    former = former_of(task, reading)
+    wanted = task.params["primary"] or gates.most_advanced(reading)
+    if wanted not in reading.documents:
+        raise ScalingError(
+            f"{wanted} does not answer: {reading.errors[wanted]}"
+            if wanted
+            else "There is no standby that could be promoted."
+        )
+    leader = leader_of(_cluster(task, reading.documents))
+    task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
+    with task.phases("gates"):
+        lost = task.values["loss"] = gates.loss(reading, wanted, known_end_of(task, reading, former))
+        task.check(
+            [
+                gates.replays(reading.documents[wanted], wanted),
+                loss_gate(task, lost),
+                Gate(
+                    "former_primary_gone",
+                    not leader,
+                    f"{leader} still has the leader's lock; Patroni takes it away after its ttl."
+                    if leader
+                    else "Nobody has the leader's lock.",
+                ),
+            ]
+        )
+    before = roles(reading, task.members)
+    standbys = [name for name in reading.documents if name != wanted]
+    after = after_promotion(before, wanted, standbys, task.upstreams)
+    if check_mode:
+        return task.outcome(before, after, reading)
+    with service.locked([task.client(name) for name in reading.documents]), ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        _promoted(task, pool.submit(_post, task, wanted, "/failover", {"candidate": wanted}))
+        task.lead_poolers(wanted)
+        resume(task.poolers)
+        task.values["pause_seconds"] = round(time.monotonic() - began, 4)
+        _follow(task, wanted, standbys)
+    return read_back(task, before)
+
+
+def settle(task: Task, before: Document) -> Outcome:
+    """Patroni leads everybody to the primary by itself: wait for it."""
+    _follow(task, task.values["primary"], [name for name in before if before[name]["role"] == "standby"])
+    return read_back(task, before)
+
+
+def agrees(cluster: Document, now: str) -> Gate:
+    """Whether Patroni takes the primary for the leader, and is not told to leave the cluster alone."""
+    leader = leader_of(cluster)
+    if cluster.get("pause"):
+        return Gate("patroni", False, "Patroni is paused: it would leave the former primary stopped. Resume it first.")
+    if leader != now:
+        return Gate("patroni", False, f"Patroni takes {leader or 'nobody'} for the leader, and {now} is the primary.")
+    return Gate("patroni", True, f"Patroni has {now} as the leader.")
+
+
+def _api(task: Task, name: str) -> Api:
+    return Api(name, task.members[name].host, task.params["patroni"])
+
+
+def _cluster(task: Task, names: t.Iterable[str]) -> Document:
+    """The cluster in the words of the first Patroni that answers; raises Silent when none does."""
+    error = Silent("No member answers, and so no Patroni is asked.")
+    for name in names:
+        try:
+            return _api(task, name).document("/cluster")
+        except Silent as silent:
+            error = silent
+    raise error
+
+
+def _post(task: Task, name: str, path: str, body: Document) -> tuple[int, t.Any]:
+    return _api(task, name).request("POST", path, body, ANSWER_SECONDS)
+
+
+def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
+    """Wait until the new primary takes writes; raises ScalingError with Patroni's word when it refuses."""
+    wanted = task.values["primary"]
+    client = task.client(wanted)
+
+    def read() -> bool:
+        if request.done():
+            status, answer = request.result()
+            if status != 200:
+                raise ScalingError(
+                    f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300]}",
+                    "See the cluster with postgresql_cluster_info; nobody was promoted by this task.",
+                )
+        return client.value("SELECT pg_is_in_recovery()") is False
+
+    with task.phases("promote"):
+        _, done = Deadline(task.params["promote_timeout"]).wait_for(read, bool, 0.01, 0.05)
+    if not done:
+        raise ScalingError(
+            f"{wanted} has not become the primary after {task.params['promote_timeout']:g} s.",
+            "Patroni may still make it so: read the cluster with postgresql_cluster_info before anything else.",
+        )
+
+
+def _follow(task: Task, primary: str, names: t.Iterable[str]) -> None:
+    with task.phases("follow"):
+        for name in names:
+            wait_streaming(task, task.upstreams.get(name, primary), name)
+    with task.phases("checkpoint"):
+        # pg_rewind takes the new timeline from the control file, which learns of it here.
+        task.client(primary).rows("CHECKPOINT")

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""pgBackRest on this host, and what the module pgbackrest_info tells of it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import Runner, run_bounded
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.redact import hide_assignments
+
+from . import backups
+from .account import Account
+from .predicates import Document
+
+_QUICK = 300
+
+
+class Pgbackrest:
+    """The program, started in its owner's name; its configuration knows repositories and secrets."""
+
+    def __init__(self, stanza: str, account: Account, run: Runner = run_bounded) -> None:
+        self.stanza = stanza
+        self.account = account
+        self._run = run
+
+    def info(self, now: float) -> Document:
+        """Repositories and backups; raises ScalingError."""
+        text = self.call(["--output=json", "--log-level-console=off", "info"], _QUICK)
+        try:
+            document = json.loads(text[text.index("[") :])
+        except ValueError as error:
+            raise ScalingError(f"pgbackrest info of {self.stanza} did not answer in JSON: {text[:200]}") from error
+        return backups.view(document, self.stanza, now)
+
+    def call(self, words: list[str], seconds: float, hint: str = "") -> str:
+        """Output of a command; raises ScalingError with pgBackRest's own reason."""
+        status, text = self._run(self.account.words(["pgbackrest", f"--stanza={self.stanza}", *words]), seconds)
+        if status:
+            raise ScalingError(f"pgbackrest {words[-1]} of {self.stanza} failed: {_reason(text)}", hint)
+        return text
+
+
+def gather(params: Document, check_mode: bool) -> Outcome:
+    """Entry point of pgbackrest_info."""
+    found = Pgbackrest(params["stanza"], Account(params["owner"])).info(time.time())
+    return Outcome(**found)
+
+
+def _reason(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line]
+    return hide_assignments(" ".join(errors[:2] or lines[-2:] or ["it left no message"]))

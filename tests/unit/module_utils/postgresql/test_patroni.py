@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Patroni's answers mean, on a document recorded from Patroni 3.0 while a member was being cloned."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import by_patroni, patroni, patroni_member
+
+from .recorded import text
+
+
+@pytest.fixture
+def cluster():
+    return json.loads(text("patroni_cluster_3.json"))
+
+
+def test_the_leader_is_found(cluster):
+    assert patroni.leader_of(cluster) == "db1"
+    assert patroni.leader_of({"members": cluster["members"][1:]}) == ""
+
+
+def test_a_member_runs_only_in_a_cluster_with_a_leader(cluster):
+    assert patroni.is_running(cluster, "db3")
+    assert not patroni.is_running(cluster, "db2")
+    assert not patroni.is_running(cluster, "db4")
+    assert not patroni.is_running({"members": cluster["members"][1:]}, "db3")
+
+
+def test_a_replica_counts_once_somebody_streams_to_it(cluster):
+    assert not patroni_member.view("db3", cluster, set())["running"]
+    assert patroni_member.view("db3", cluster, {"db3"})["running"]
+    assert patroni_member.view("db1", cluster, set())["running"]
+
+
+def test_a_member_that_patroni_does_not_know_is_described(cluster):
+    seen = patroni_member.view("db4", cluster, set())
+    assert (seen["running"], seen["state"], seen["leader"]) == (False, "unknown", "db1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "result"),
+    [
+        ({"ttl": 20}, {"ttl": 20, "postgresql": {"parameters": {"work_mem": "8MB"}}}),
+        ({"ttl": None}, {"postgresql": {"parameters": {"work_mem": "8MB"}}}),
+        ({"ttl": 30}, {"ttl": 30, "postgresql": {"parameters": {"work_mem": "8MB"}}}),
+        (
+            {"postgresql": {"parameters": {"port": 1}}},
+            {"ttl": 30, "postgresql": {"parameters": {"work_mem": "8MB", "port": 1}}},
+        ),
+        ({"postgresql": {"parameters": {"work_mem": None}}}, {"ttl": 30, "postgresql": {"parameters": {}}}),
+        ({"postgresql": {"parameters": None}, "pause": True}, {"ttl": 30, "postgresql": {}, "pause": True}),
+    ],
+)
+def test_a_configuration_is_merged_as_patch_does(wanted, result):
+    before = {"ttl": 30, "postgresql": {"parameters": {"work_mem": "8MB"}}}
+    assert patroni.merged(before, wanted) == result
+    assert before == {"ttl": 30, "postgresql": {"parameters": {"work_mem": "8MB"}}}
+
+
+def test_the_gate_wants_patroni_to_agree(cluster):
+    assert by_patroni.agrees(cluster, "db1").passed
+    assert "takes db1 for the leader" in by_patroni.agrees(cluster, "db2").message
+    paused = by_patroni.agrees({**cluster, "pause": True}, "db1")
+    assert not paused.passed
+    assert "paused" in paused.message
+
+
+def test_one_complaint_may_pass_and_two_do_not():
+    line = 'pg_basebackup: error: FATAL:  password authentication failed for user "replicator"'
+    assert not patroni_member.is_hopeless([line, "INFO: no action"])
+    assert patroni_member.is_hopeless([line, "INFO: no action", line])
+
+
+@pytest.mark.parametrize(("body", "found"), [(b'{"a": 1}', {"a": 1}), (b"Switchover failed\n", "Switchover failed")])
+def test_an_answer_is_json_or_text(body, found):
+    assert patroni.parse(body) == found
