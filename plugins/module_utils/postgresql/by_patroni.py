@@ -24,6 +24,8 @@ from .predicates import Document
 
 # Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
 ANSWER_SECONDS = 60
+# Patroni refuses before it begins when the candidate's answer takes it 2 s, as it may on a busy host.
+NOT_BEGUN, ATTEMPTS = 412, 3
 
 
 def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -57,14 +59,26 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
         began = time.monotonic()
-        with contextlib.ExitStack() as held:
-            with task.phases("pause_poolers"):
-                held.enter_context(paused(task.poolers, params["pooler_timeout"]))
-            _promoted(task, pool.submit(_post, task, now, "/switchover", {"leader": now, "candidate": wanted}))
-            task.lead_poolers(wanted)
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                _hand_over(task, pool, now)
+                break
+            except ScalingError as error:
+                # Clients went on meanwhile.
+                if error.details.get("status") != NOT_BEGUN or not left:
+                    raise
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         _follow(task, wanted, others)
     return read_back(task, before)
+
+
+def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+    wanted = task.values["primary"]
+    with contextlib.ExitStack() as held:
+        with task.phases("pause_poolers"):
+            held.enter_context(paused(task.poolers, task.params["pooler_timeout"]))
+        _promoted(task, pool.submit(_post, task, now, "/switchover", {"leader": now, "candidate": wanted}))
+        task.lead_poolers(wanted)
 
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -156,6 +170,7 @@ def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
                 raise ScalingError(
                     f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300]}",
                     "See the cluster with postgresql_cluster_info; nobody was promoted by this task.",
+                    status=status,
                 )
         return client.value("SELECT pg_is_in_recovery()") is False
 
