@@ -16,7 +16,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.module imp
 from . import gates, service
 from .change import Task, after_promotion, read_back, wait_streaming
 from .cluster import Reading, roles
-from .failover import former_of, known_end_of, loss_gate
+from .failover import candidate_of, former_of, known_end_of, loss_gate
 from .gates import Gate, Limits
 from .patroni import Api, Silent, leader_of
 from .pooler import paused, resume
@@ -84,13 +84,7 @@ def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """Have Patroni promote a standby that it would not promote by itself; raises ScalingError."""
     former = former_of(task, reading)
-    wanted = task.params["primary"] or gates.most_advanced(reading)
-    if wanted not in reading.documents:
-        raise ScalingError(
-            f"{wanted} does not answer: {reading.errors[wanted]}"
-            if wanted
-            else "There is no standby that could be promoted."
-        )
+    wanted = candidate_of(task, reading)
     leader = leader_of(_cluster(task, reading.documents))
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
     with task.phases("gates"):

@@ -25,13 +25,7 @@ FENCE_SECONDS = 60
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """Make the most advanced standby, or the one asked for within max_loss_bytes, the primary; raises ScalingError."""
     former = former_of(task, reading)
-    wanted = task.params["primary"] or gates.most_advanced(reading)
-    if wanted not in reading.documents:
-        raise ScalingError(
-            f"{wanted} does not answer: {reading.errors[wanted]}"
-            if wanted
-            else "There is no standby that could be promoted."
-        )
+    wanted = candidate_of(task, reading)
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
     known_end = known_end_of(task, reading, former)
     with task.phases("gates"):
@@ -58,6 +52,18 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         # pg_rewind takes the new timeline from the control file, which learns of it here.
         task.client(wanted).rows("CHECKPOINT")
     return read_back(task, before)
+
+
+def candidate_of(task: Task, reading: Reading) -> str:
+    """The standby that was asked for, or the most advanced one; raises ScalingError when it does not answer."""
+    wanted = task.params["primary"] or gates.most_advanced(reading)
+    if wanted not in reading.documents:
+        raise ScalingError(
+            f"{wanted} does not answer: {reading.errors[wanted]}"
+            if wanted
+            else "There is no standby that could be promoted."
+        )
+    return wanted
 
 
 def former_of(task: Task, reading: Reading) -> str:
