@@ -55,7 +55,7 @@ options:
     description:
       - Deletes objects that carry these labels, were applied by this O(field_manager), belong to no other object and are not
         wanted any more. See it before with check mode.
-      - Every wanted object has to carry the labels.
+      - Objects without the labels, such as a namespace that services share, are never deleted.
     type: dict
     suboptions:
       labels:

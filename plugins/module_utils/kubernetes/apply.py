@@ -61,19 +61,16 @@ def _selector(prune: dict[str, t.Any] | None, wanted: list[Document]) -> dict[st
     """The labels by which objects are pruned.
 
     Raises:
-        ScalingError: a wanted object lacks them, so that it would never be pruned.
+        ScalingError: no wanted object has them, so that none would ever be pruned.
     """
     if not prune:
         return {}
     labels = {name: str(value) for name, value in prune["labels"].items()}
     if not labels:
         raise ScalingError("prune.labels is empty, which would be everything.", "Name the labels of these objects.")
-    for each in wanted:
-        if not objects.selected(each["metadata"].get("labels"), labels):
-            words = ",".join(f"{name}={value}" for name, value in labels.items())
-            raise ScalingError(
-                f"{identity(each)} lacks the labels {words} by which is pruned.", "Give it these labels."
-            )
+    if wanted and not any(objects.selected(each["metadata"].get("labels"), labels) for each in wanted):
+        words = ",".join(f"{name}={value}" for name, value in labels.items())
+        raise ScalingError(f"None of the objects has the labels {words} by which is pruned.", "Give them these labels.")
     return labels
 
 

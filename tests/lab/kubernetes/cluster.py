@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A real Kubernetes cluster of one node on this machine.
 
-cluster.py start PROGRAMS IMAGES | stop | status | import IMAGES
+cluster.py start PROGRAMS IMAGES ... | stop | status | restart PROGRAM
 
 The node is a process namespace of its own, with a network and mounts of its own: whatever its programs, pods and
 kube-proxy's rules leave behind there is gone with its first process. Only its cgroups are not; `stop` removes them. The
@@ -100,7 +100,7 @@ def kubectl(*words: t.Any) -> str:
     return run("kubectl", "--kubeconfig", KUBECONFIG, *words)
 
 
-def start(programs: str, images: str) -> None:
+def start(programs: str, *images: str) -> None:
     if first_process() and (STATE / "started").exists() and answers("/readyz"):
         say(f"The cluster runs: export KUBECONFIG={KUBECONFIG}")
         return
@@ -136,7 +136,8 @@ def start(programs: str, images: str) -> None:
     (STATE / "linked").touch()
     until("the API server is ready", lambda: answers("/readyz"))
     until("the node is registered", lambda: answers(f"/api/v1/nodes/{configuration.NODE}"))
-    load(pathlib.Path(images))
+    for archive in images:
+        inside(f"{configuration.PROGRAMS}/ctr", "--namespace=k8s.io", "images", "import", archive)
     say("Starting CoreDNS and metrics-server")
     kubectl("apply", "--server-side", "-f", HERE / "manifests")
     kubectl("wait", f"--timeout={SECONDS}s", "--for=condition=Ready", f"node/{configuration.NODE}")
@@ -146,8 +147,15 @@ def start(programs: str, images: str) -> None:
     say(f"The cluster runs: export KUBECONFIG={KUBECONFIG}")
 
 
-def load(archive: pathlib.Path) -> None:
-    inside(f"{configuration.PROGRAMS}/ctr", "--namespace=k8s.io", "images", "import", archive)
+def restart(program: str) -> None:
+    """End a program of the node; its first process starts it again."""
+    words = subprocess.run(
+        ["pgrep", "--parent", str(first_process()), "--full", program], capture_output=True, text=True, check=False
+    )
+    numbers = words.stdout.split()
+    if len(numbers) != 1:
+        raise SystemExit(f"{program} is not one program of the node.")
+    os.kill(int(numbers[0]), signal.SIGKILL)
 
 
 def _allow_watches() -> None:
@@ -199,14 +207,14 @@ def main() -> None:
     STATE.parent.mkdir(parents=True, exist_ok=True)
     with (STATE.parent / "kubernetes.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if words[:1] == ["start"] and len(words) == 3:
+        if words[:1] == ["start"] and len(words) > 2:
             start(*words[1:])
         elif words == ["stop"]:
             stop()
         elif words == ["status"]:
             raise SystemExit(0 if first_process() and answers("/readyz") else "The cluster does not run.")
-        elif words[:1] == ["import"] and len(words) == 2:
-            load(pathlib.Path(words[1]))
+        elif words[:1] == ["restart"] and len(words) == 2:
+            restart(words[1])
         else:
             raise SystemExit(__doc__)
 
