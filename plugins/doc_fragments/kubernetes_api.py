@@ -10,8 +10,8 @@ class ModuleDocFragment:
 options:
   kubeconfig:
     description:
-      - File that says which cluster and as whom. The default is the variable E(KUBECONFIG), else C(~/.kube/config); in a
-        pod without such a file, its service account.
+      - File that says which cluster and as whom. The default is the variable E(KUBECONFIG), else C(~/.kube/config);
+        in a pod without such a file, its service account.
     type: path
   context:
     description: Context of the O(kubeconfig); its current one when left out.

@@ -9,13 +9,16 @@ module: kubernetes_apply
 short_description: Have many Kubernetes objects as they are wanted, in one task
 version_added: "0.3.0"
 description:
-  - Applies any number of objects by server-side apply, side by side over one pool of connections, and in order. Namespaces
-    come first, then definitions of kinds until they are established, then what workloads stand on, then the rest.
+  - Applies any number of objects by server-side apply, side by side over one pool of connections, and in order.
+    Namespaces come first, then definitions of kinds until they are established, then what workloads stand on, then
+    the rest.
   - Deletes what was applied before under the same labels and is not wanted any more, if O(prune) says so.
-  - Waits by watches until all of it is ready, and stops at once, with the reason and a pod's last words, when it cannot become
-    so any more. That is so when an image cannot be had, a container crashes on start again and again, or a workload made no
-    progress in its time; and after 15 seconds when no node has room for a pod, or a quota or an admission refuses it.
-  - A run that fails leaves what was applied before its failure. A Deployment's old pods serve until new ones are ready.
+  - Waits by watches until all of it is ready, and stops at once, with the reason and a pod's last words, when it
+    cannot become so any more. That is so when an image cannot be had, a container crashes on start again and again,
+    or a workload made no progress in its time; and after 15 seconds when no node has room for a pod, or a quota or an
+    admission refuses it.
+  - A run that fails leaves what was applied before its failure. A Deployment's old pods serve until new ones are
+    ready.
 author:
   - The horizontal.scaling developers (@horizontal)
 attributes:
@@ -24,8 +27,8 @@ attributes:
       namespace or its kind is not there yet, is shown as it is given.
     support: full
   diff_mode:
-    description: Shows the objects that change, before and after, without status and what the server itself keeps in them.
-      The data of Secrets is hidden; that a value changes can be seen.
+    description: Shows the objects that change, before and after, without status and what the server itself keeps in
+      them. The data of Secrets is hidden; that a value changes can be seen.
     support: full
   idempotent:
     description: RV(ignore:changed) follows the objects, whoever's the fields are.
@@ -53,8 +56,8 @@ options:
     default: present
   prune:
     description:
-      - Deletes objects that carry these labels, were applied by this O(field_manager), belong to no other object and are not
-        wanted any more. See it before with check mode.
+      - Deletes objects that carry these labels, were applied by this O(field_manager), belong to no other object and
+        are not wanted any more. See it before with check mode.
       - Objects without the labels, such as a namespace that services share, are never deleted.
     type: dict
     suboptions:
@@ -63,8 +66,8 @@ options:
         type: dict
         required: true
       kinds:
-        description: Kinds that are looked at, such as V(apps/v1/Deployment) or V(v1/ConfigMap). The default is the usual
-          kinds of a namespace, without volume claims.
+        description: Kinds that are looked at, such as V(apps/v1/Deployment) or V(v1/ConfigMap). The default is the
+          usual kinds of a namespace, without volume claims.
         type: list
         elements: str
         default: []
@@ -84,9 +87,9 @@ options:
   conditions:
     description:
       - Conditions to wait for, for kinds that are not known here, or instead of what is.
-      - Known are Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod, Job, Service, CustomResourceDefinition, APIService,
-        PodDisruptionBudget, Namespace, Gateway and Certificate. Other kinds are ready when they are there, or when their
-        condition C(Ready) says so, if they have one by then.
+      - Known are Deployment, StatefulSet, DaemonSet, ReplicaSet, Pod, Job, Service, CustomResourceDefinition,
+        APIService, PodDisruptionBudget, Namespace, Gateway and Certificate. Other kinds are ready when they are
+        there, or when their condition C(Ready) says so, if they have one by then.
     type: list
     elements: dict
     default: []
@@ -166,9 +169,10 @@ reason:
   description: Why an object cannot become ready.
   returned: when an object did not become ready
   type: str
-  sample: "pod claims-service-7d9f-x2x5k, container claims-service: it crashes on start again and again (exit code 3)"
+  sample: "pod claims-service-7d9f-x2x5k, container claims-service: it crashes on start again and again"
 log:
-  description: The last lines of the container that keeps an object from being ready, without values that are named as secrets.
+  description: The last lines of the container that keeps an object from being ready, without values that are named as
+    secrets.
   returned: when an object did not become ready and a container had written something
   type: list
   elements: str

@@ -50,8 +50,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 workloads:
-  description: The workloads. C(usage) of a pod, in cores and bytes, is there where the cluster has the metrics API; C(autoscaler)
-    where a HorizontalPodAutoscaler leads the workload.
+  description: The workloads. C(usage) of a pod, in cores and bytes, is there where the cluster has the metrics API;
+    C(autoscaler) where a HorizontalPodAutoscaler leads the workload.
   returned: success
   type: list
   elements: dict
@@ -66,7 +66,8 @@ workloads:
       revision: 4
       revisions: [{revision: 4, images: ["registry.example/claims-service:2.0.0"], replicas: 3}]
       images: ["registry.example/claims-service:2.0.0"]
-      autoscaler: {name: claims-service, minimum: 2, maximum: 10, wanted: 3, current: 3, conditions: {AbleToScale: "True"}}
+      autoscaler: {name: claims-service, minimum: 2, maximum: 10, wanted: 3, current: 3, conditions: {AbleToScale:
+        "True"}}
       pods:
         - name: claims-service-6f7d9c-abcde
           node: node1

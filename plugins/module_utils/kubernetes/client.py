@@ -19,6 +19,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 WORKERS = 16
 PATIENCE = 60.0  # seconds that a server which has answered before may be away, as in an upgrade
 JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
+STRATEGIC, STEPS = "application/strategic-merge-patch+json", "application/json-patch+json"
 
 OPTIONS: dict[str, t.Any] = {
     "kubeconfig": {"type": "path"},
@@ -114,7 +115,7 @@ class Client:
     def request(
         self, method: str, path: str, query: dict | None = None, body: t.Any = None, content_type: str = JSON
     ) -> dict:
-        """The answer as data. A server that is away for a moment, or that asks for patience, is asked again.
+        """The answer as data. A server that is away for a moment, or that is busy, is asked again.
 
         Raises:
             ApiError: it refuses, or cannot be reached.
@@ -148,7 +149,8 @@ class Client:
                 self._reached = True
                 if answer.status < 300:
                     return answer
-                busy = answer.status in (429, 502, 503, 504) or (answer.status == 500 and b"etcd" in answer.data)
+                # An eviction is refused by 429 as well, and that is an answer.
+                busy = answer.status in (502, 503, 504) or (answer.status == 429 and not path.endswith("/eviction"))
                 if not busy or not deadline.remaining:
                     raise refusal(answer.status, answer.data, method, path)
             deadline.sleep(pause)

@@ -23,6 +23,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.clie
 )
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.objects import Document, Identity, identity
 
+MANAGER = "horizontal.scaling"
 PAGE = 500
 ACCOUNT_SECONDS = 20.0
 Item, Result = t.TypeVar("Item"), t.TypeVar("Result")
@@ -124,20 +125,41 @@ class Service:
             try:
                 return self.client.request("PATCH", self.path(key), query, document, APPLY)
             except ApiError as error:
+                if error.status == 409 and query["force"] == "false" and _own_conflict(error, manager):
+                    query["force"] = "true"
+                    continue
                 # A namespace that was made a moment ago gets its service account a moment later.
                 if error.status == 403 and "error looking up service account" in error.reason and deadline.remaining:
                     deadline.sleep(0.2)
                     continue
                 raise refused(key, error) from None
 
-    def merge(self, key: Identity, patch: Document, manager: str, check: bool, subresource: str = "") -> Document:
-        """A merge patch of an object, or of its subresource."""
-        query = {"fieldManager": manager, **({"dryRun": "All"} if check else {})}
-        path = self.path(key) + (f"/{subresource}" if subresource else "")
+    def patch(self, key: Identity, patch: t.Any, check: bool, content_type: str = MERGE) -> Document:
+        """A patch of an object, as the content type says; a merge patch by default."""
+        query = {"fieldManager": MANAGER, **({"dryRun": "All"} if check else {})}
         try:
-            return self.client.request("PATCH", path, query, patch, MERGE)
+            return self.client.request("PATCH", self.path(key), query, patch, content_type)
         except ApiError as error:
             raise refused(key, error) from None
+
+    def evict(self, pod: Document) -> str:
+        """Ask for the eviction of a pod; empty if it is granted or the pod is gone, else why it is not granted now."""
+        key = identity(pod)
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "deleteOptions": {"preconditions": {"uid": pod["metadata"]["uid"]}},
+        }
+        try:
+            self.client.request("POST", f"{self.path(key)}/eviction", None, body)
+        except ApiError as error:
+            if error.status == 429:
+                causes = (error.document.get("details") or {}).get("causes") or []
+                return str(causes[0]["message"] if causes else error.reason).rstrip(".")
+            if error.status not in (404, 409):  # gone, or another one of its name
+                raise refused(key, error) from None
+        return ""
 
     def delete(self, key: Identity, uid: str, check: bool) -> None:
         """Delete the object that was seen, and no other that has come to its name meanwhile."""
@@ -179,6 +201,17 @@ class Service:
         return hide_assignments(str(events[-1].get("message", "")).strip()) if events else ""
 
 
+def _conflicts(error: ApiError) -> list[dict]:
+    causes = (error.document.get("details") or {}).get("causes") or []
+    return [each for each in causes if each.get("reason") == "FieldManagerConflict"]
+
+
+def _own_conflict(error: ApiError, manager: str) -> bool:
+    """Whether the only one who disagrees is the same manager by another way, such as a former undo."""
+    conflicts = _conflicts(error)
+    return bool(conflicts) and all(f'"{manager}"' in each.get("message", "") for each in conflicts)
+
+
 def _group_path(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
@@ -192,8 +225,7 @@ def unknown(key: Identity) -> ScalingError:
 
 def refused(key: Identity, error: ApiError) -> ScalingError:
     """The error of an object that the server refuses."""
-    causes = (error.document.get("details") or {}).get("causes") or []
-    conflicts = [each for each in causes if each.get("reason") == "FieldManagerConflict"]
+    conflicts = _conflicts(error)
     if conflicts:
         fields = "; ".join(f"{each.get('field')} ({each.get('message')})" for each in conflicts)
         return ApiError(
