@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # images.sh system|services: container images for the cluster, as an archive that is built once. Prints its name.
-#   system    pause, CoreDNS, metrics-server, the load generator
-#   services  the releases of claims-service, on the hosts' image
+#   system           pause, CoreDNS, metrics-server
+#   services IMAGE   the releases of claims-service and the load generator, on the hosts' image
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=tests/lab/environment.sh
@@ -20,14 +20,13 @@ pack() {
 }
 
 system() {
-  "$here/../build_vegeta.sh"
-  local target=$HS_CACHE/kubernetes/system-$(readlink "$HS_CACHE/bin/vegeta" | cat - "$here/images.sh" | hs_key - <(echo "$programs")).tar
+  local target
+  target=$HS_CACHE/kubernetes/system-$(hs_key "$here/images.sh" <(echo "$programs")).tar
   if [[ -e $target ]]; then echo "$target"; return; fi
   say "Building the images of the cluster itself"
-  cp "$programs"/{pause,coredns,metrics-server} "$(readlink -f "$HS_CACHE/bin/vegeta")" "$folder/"
-  mv "$folder"/vegeta-* "$folder/vegeta"
+  cp "$programs"/{pause,coredns,metrics-server} "$folder/"
   local name images=()
-  for name in pause coredns metrics-server vegeta; do
+  for name in pause coredns metrics-server; do
     printf 'FROM scratch\nCOPY %s /%s\nENTRYPOINT ["/%s"]\n' "$name" "$name" "$name" >"$folder/Containerfile"
     podman build --quiet --tag "localhost/$name:lab" --file "$folder/Containerfile" "$folder" >/dev/null
     images+=("localhost/$name:lab")
@@ -37,7 +36,9 @@ system() {
 
 services() {
   local base=$1 target
-  target=$HS_CACHE/kubernetes/services-$(cat "$here/images.sh" "$here/../build_artifacts.py" "$here"/../claims_service/*/* 2>/dev/null | hs_key - <(echo "$base")).tar
+  "$here/../build_vegeta.sh"
+  target=$HS_CACHE/kubernetes/services-$(hs_key "$here/images.sh" "$here/../build_artifacts.py" "$here"/../claims_service/*/*.py "$here/../claims_service/bin/claims-service" \
+    <(echo "$base"; readlink "$HS_CACHE/bin/vegeta")).tar
   if [[ -e $target ]]; then echo "$target"; return; fi
   say "Building the images of claims-service"
   python "$here/../build_artifacts.py" "$folder" >/dev/null
@@ -46,7 +47,10 @@ FROM $base
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-aiohttp python3-prometheus-client >/dev/null && apt-get clean
 EOF
   podman build --quiet --network host --tag "localhost/claims-service-base:${base##*:}" --file "$folder/Base" "$folder" >/dev/null
-  local archive version images=()
+  local archive version images=(localhost/load-generator:lab)
+  cp "$(readlink -f "$HS_CACHE/bin/vegeta")" "$folder/vegeta"
+  printf 'FROM %s\nCOPY vegeta /usr/local/bin/vegeta\nUSER 10001:10001\n' "$base" >"$folder/Load"
+  podman build --quiet --tag localhost/load-generator:lab --file "$folder/Load" "$folder" >/dev/null
   for archive in "$folder"/claims-service-*.tar.gz; do
     version=${archive##*/claims-service-}
     version=${version%.tar.gz}

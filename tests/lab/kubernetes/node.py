@@ -30,8 +30,18 @@ def mount(*words: str) -> None:
     subprocess.run(["mount", *words], check=True)
 
 
+def let_go(needed: list[str]) -> None:
+    """Unmount what the node does not need: its copies would keep containers' files of the machine in use."""
+    for line in reversed(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()):
+        place = pathlib.PurePath(line.split()[4].encode().decode("unicode_escape"))
+        kept = place.parts[1:2] in [(), ("proc",), ("sys",), ("dev",)]
+        if not kept and not any(place in pathlib.PurePath(path).parents for path in needed):
+            subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
 def prepare(state: str, programs: str) -> None:
     mount("-t", "proc", "proc", "/proc")
+    let_go([state, programs, configuration.PLUGINS, sys.executable])
     mount("--make-rshared", "/")
     # Held by this process until they have their places, since /run and /var may be above them.
     held = {configuration.HOME: os.open(state, os.O_PATH), configuration.PROGRAMS: os.open(programs, os.O_PATH)}
