@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The service that the scenario's converge.yml installed: the same by kubectl, changed under load, and by bad releases not at all."""
+"""The service that the scenario installed: the same by kubectl, changed under load, and by bad releases not at all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def serving() -> str:
 
 def load(name: str, target: str, *options: str) -> dict[str, t.Any]:
     """A pod that sends requests at a constant rate through the Service, and then tells how they went."""
-    script = f"printf '%s' \"$TARGET\" | vegeta attack -format=json -rate={RATE}/s -duration={SECONDS}s -timeout=10s {' '.join(options)} | vegeta report -type=json"
+    attack = f"vegeta attack -format=json -rate={RATE}/s -duration={SECONDS}s -timeout=10s {' '.join(options)}"
+    script = f"printf '%s' \"$TARGET\" | {attack} | vegeta report -type=json"
     secure = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

@@ -21,7 +21,7 @@ def names(documents):
 def test_text_lists_and_files_are_read_in_their_order(tmp_path):
     (tmp_path / "b.yaml").write_text("---\napiVersion: v1\nkind: Pod\nmetadata: {name: four}\n---\n---\n# nothing\n")
     (tmp_path / "a.json").write_text(
-        '{"kind": "PodList", "apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "three"}}]}'
+        '{"kind": "PodList", "items": [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "three"}}]}'
     )
     (tmp_path / "README").write_text("no object")
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: two}\n"
