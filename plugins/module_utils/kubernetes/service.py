@@ -169,8 +169,10 @@ class Service:
             "propagationPolicy": "Background",
             "preconditions": {"uid": uid},
         }
+        if check:
+            body["dryRun"] = ["All"]  # in the body: a server that gets one does not look at the query
         try:
-            self.client.request("DELETE", self.path(key), {"dryRun": "All"} if check else None, body)
+            self.client.request("DELETE", self.path(key), None, body)
         except ApiError as error:
             if error.status != 404:
                 raise refused(key, error) from None

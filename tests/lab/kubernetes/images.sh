@@ -6,7 +6,6 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=tests/lab/environment.sh
 source "$here/../environment.sh"
-programs=$("$here/build.sh")
 folder=$(mktemp -d "${TMPDIR:-/tmp}/lab-image.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -20,7 +19,8 @@ pack() {
 }
 
 system() {
-  local target
+  local programs target
+  programs=$("$here/build.sh")
   target=$HS_CACHE/kubernetes/system-$(hs_key "$here/images.sh" <(echo "$programs")).tar
   if [[ -e $target ]]; then echo "$target"; return; fi
   say "Building the images of the cluster itself"
@@ -44,7 +44,7 @@ services() {
   python "$here/../build_artifacts.py" "$folder" >/dev/null
   cat >"$folder/Base" <<EOF
 FROM $base
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-aiohttp python3-prometheus-client >/dev/null && apt-get clean
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-aiohttp python3-prometheus-client >/dev/null && rm -rf /var/lib/apt/lists /var/cache/apt
 EOF
   podman build --quiet --network host --tag "localhost/claims-service-base:${base##*:}" --file "$folder/Base" "$folder" >/dev/null
   local archive version images=(localhost/load-generator:lab)
