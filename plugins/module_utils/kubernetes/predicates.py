@@ -264,7 +264,7 @@ def pod_trouble(pod: Document, now: datetime.datetime) -> Verdict | None:
         return Verdict(False, f"pod {name} fits on no node: {scheduled.get('message', '').rstrip('.')}", lasting, name)
     for container in main:
         if not container.get("ready") and "running" in (container.get("state") or {}):
-            words = f"pod {name}, container {container['name']} runs, but is not ready"
+            words = f"pod {name}, container {container['name']} runs, but is not ready{_ended(container)}"
             return Verdict(False, words, False, name, container["name"])
     return None
 

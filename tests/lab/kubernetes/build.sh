@@ -41,7 +41,6 @@ build pause "" .
 build etcd "" go.etcd.io/etcd/server/v3
 build containerd "" github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2,ctr}
 build coredns "" .
-build metrics_server "" sigs.k8s.io/metrics-server/cmd/metrics-server
 build kubernetes "-X $stamp.gitVersion=v$k8s -X $stamp.gitMajor=${k8s%%.*} -X $stamp.gitMinor=$(cut -d. -f2 <<<"$k8s")" .
 mv "$target/v3" "$target/etcd" 2>/dev/null || mv "$target/server" "$target/etcd"
 touch "$target/.complete"

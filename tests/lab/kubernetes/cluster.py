@@ -138,11 +138,10 @@ def start(programs: str, *images: str) -> None:
     until("the node is registered", lambda: answers(f"/api/v1/nodes/{configuration.NODE}"))
     for archive in images:
         inside(f"{configuration.PROGRAMS}/ctr", "--namespace=k8s.io", "images", "import", archive)
-    say("Starting CoreDNS and metrics-server")
+    say("Starting CoreDNS")
     kubectl("apply", "--server-side", "-f", HERE / "manifests")
     kubectl("wait", f"--timeout={SECONDS}s", "--for=condition=Ready", f"node/{configuration.NODE}")
     kubectl("--namespace=kube-system", "rollout", "status", f"--timeout={SECONDS}s", "deployment/coredns")
-    kubectl("--namespace=kube-system", "rollout", "status", f"--timeout={SECONDS}s", "deployment/metrics-server")
     (STATE / "started").touch()
     say(f"The cluster runs: export KUBECONFIG={KUBECONFIG}")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # images.sh system|services: container images for the cluster, as an archive that is built once. Prints its name.
-#   system           pause, CoreDNS, metrics-server
+#   system           pause, CoreDNS
 #   services IMAGE   the releases of claims-service and the load generator, on the hosts' image
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -24,9 +24,9 @@ system() {
   target=$HS_CACHE/kubernetes/system-$(hs_key "$here/images.sh" <(echo "$programs")).tar
   if [[ -e $target ]]; then echo "$target"; return; fi
   say "Building the images of the cluster itself"
-  cp "$programs"/{pause,coredns,metrics-server} "$folder/"
+  cp "$programs"/{pause,coredns} "$folder/"
   local name images=()
-  for name in pause coredns metrics-server; do
+  for name in pause coredns; do
     printf 'FROM scratch\nCOPY %s /%s\nENTRYPOINT ["/%s"]\n' "$name" "$name" "$name" >"$folder/Containerfile"
     podman build --quiet --tag "localhost/$name:lab" --file "$folder/Containerfile" "$folder" >/dev/null
     images+=("localhost/$name:lab")
