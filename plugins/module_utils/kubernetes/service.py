@@ -157,7 +157,8 @@ class Service:
             if error.status == 429:
                 causes = (error.document.get("details") or {}).get("causes") or []
                 return str(causes[0]["message"] if causes else error.reason).rstrip(".")
-            if error.status not in (404, 409):  # gone, or another one of its name
+            # Gone, or another one of its name, or going with its namespace.
+            if error.status not in (404, 409) and "being terminated" not in error.reason:
                 raise refused(key, error) from None
         return ""
 

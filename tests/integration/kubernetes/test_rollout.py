@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kubernetes_rollout and kubernetes_drain against a real cluster."""
+"""kubernetes_rollout against a real cluster."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
-
-from .conftest import apply, deployment, get, kubectl, run_module, until
+from .conftest import apply, deployment, get, kubectl, run_module
 
 IMAGE = "localhost/claims-service"
 
@@ -76,59 +74,3 @@ def test_a_stateful_set_goes_back(namespace):
     assert rollout(namespace, kind="StatefulSet", undo_to=0)["changed"]
     assert image(namespace, "statefulset") == f"{IMAGE}:1.0.0"
     assert "cannot be paused" in rollout(namespace, kind="StatefulSet", paused=True)["msg"]
-
-
-@pytest.fixture
-def node(namespace):
-    """The only node, which takes pods again after the test."""
-    name = json.loads(kubectl("get", "nodes", "--output=json"))["items"][0]["metadata"]["name"]
-    yield name
-    kubectl("uncordon", name)
-    kubectl("--namespace", "kube-system", "rollout", "status", "deployment", "--timeout=120s")
-
-
-def drain(node, check=False, **options):
-    return run_module("kubernetes_drain", {"nodes": [node], "delete_local_data": True, **options}, check)
-
-
-def test_a_node_is_drained_and_taken_into_use_again(namespace, node):
-    apply(namespace, deployment(replicas=2))
-    predicted = drain(node, check=True)
-    assert len([name for name in predicted["evicted"] if namespace in name]) == 2
-    assert get("deployment", "claims", namespace)["status"]["availableReplicas"] == 2
-    done = drain(node, timeout=120)
-    assert sorted(done["evicted"]) == sorted(predicted["evicted"])
-    pods = json.loads(kubectl("--namespace", namespace, "get", "pods", "--output=json"))["items"]
-    assert all(not each["spec"].get("nodeName") for each in pods)
-    assert not drain(node, timeout=120)["changed"]
-    assert drain(node, state="uncordoned")["changed"]
-    assert not drain(node, state="uncordoned")["changed"]
-    until(lambda: get("deployment", "claims", namespace)["status"].get("availableReplicas") == 2)
-
-
-def test_a_budget_is_respected_and_the_node_given_back_when_it_holds_to_the_end(namespace, node):
-    apply(namespace, deployment())
-    kubectl(
-        "--namespace",
-        namespace,
-        "create",
-        "poddisruptionbudget",
-        "claims",
-        "--selector=app=claims",
-        "--min-available=1",
-    )
-    until(lambda: get("poddisruptionbudget", "claims", namespace)["status"].get("currentHealthy") == 1)
-    failed = drain(node, timeout=10)
-    assert failed["failed"]
-    assert "disruption budget" in failed["msg"]
-    assert f"{namespace}/claims" in failed["msg"]
-    assert get("deployment", "claims", namespace)["status"]["availableReplicas"] == 1
-    assert not json.loads(kubectl("get", "node", node, "--output=json"))["spec"].get("unschedulable")
-
-
-def test_pods_that_would_be_lost_are_named_before_anything_is_done(namespace, node):
-    kubectl("--namespace", namespace, "run", "alone", "--image=localhost/pause:lab", "--image-pull-policy=Never")
-    until(lambda: get("pod", "alone", namespace)["spec"].get("nodeName"))
-    refused = drain(node)
-    assert f"{namespace}/alone has no controller" in refused["msg"]
-    assert not json.loads(kubectl("get", "node", node, "--output=json"))["spec"].get("unschedulable")
