@@ -62,6 +62,13 @@ def test_action_groups_list_every_module():
     assert sorted(runtime["action_groups"]["all"]) == modules
 
 
+def test_the_execution_environment_has_what_the_collection_depends_on():
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    environment = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+    listed = environment["dependencies"]["galaxy"]["collections"]
+    assert {item["name"]: item["version"] for item in listed} == galaxy["dependencies"]
+
+
 def test_the_balancers_take_the_same_services():
     options = {}
     for role in ("haproxy", "nginx"):
