@@ -26,6 +26,17 @@ def test_rollback_goes_to_a_version_by_name_and_tells_so_before(platform):
     platform.all_serve(new)
 
 
+def test_rollouts_are_shown_as_a_table_and_as_json(platform):
+    old, new = platform.settle()
+    assert platform.run("deploy", rollout_version=new, **UNWATCHED).code == 0
+    record = platform.record()
+    shown = platform.run("show_rollouts")
+    assert f"{SERVICE} {record['id']} {old} {new} succeeded" in shown.output
+    told = platform.run("show_rollouts", rollout_output="json")
+    assert f"id: {record['id']}" in told.output
+    assert "history:" in told.output
+
+
 def test_a_host_is_taken_out_and_back_and_check_mode_only_tells(platform):
     platform.settle()
     told = platform.check("drain_host", host_name="app2")
