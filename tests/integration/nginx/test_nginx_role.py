@@ -149,6 +149,7 @@ def test_tcp_services(nginx):
 REFUSED = {
     "health_body is set, but open-source NGINX does not probe": {"health_body": "ok"},
     "health_status is not [200], but open-source NGINX does not probe": {"health_status": [200, 204]},
+    "health_method, health_timeout or health_rise is set": {"health_rise": 1},
     "slow_start is 5, but open-source NGINX cannot raise": {"slow_start": 5},
     "sticky_cookie is 'a-b'": {"sticky_cookie": "a-b"},
     "a backup server cannot be combined": {"algorithm": "uri", "servers": [{"name": "b", "backup": True}]},
