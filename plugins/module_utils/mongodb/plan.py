@@ -29,7 +29,7 @@ FIELDS = {
 
 
 class Step(t.NamedTuple):
-    """One move: `action` is prepare, give_vote, add_arbiter, take_vote, remove or hand_over, which has no configuration."""
+    """One move: prepare, give_vote, add_arbiter, take_vote, remove, or hand_over, which has no configuration."""
 
     action: str
     places: list[str]
