@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 found = {}
-for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines():
-    entry = json.loads(line)
-    config = entry.get("attr", {}).get("config")
-    if isinstance(config, dict) and "members" in config and "version" in config:
+for line in Path(sys.argv[1]).read_text(encoding="utf-8").split("\n"):
+    if '"msg":"New replica set config in use"' in line:
+        config = json.loads(line)["attr"]["config"]
         found[config["version"]] = {each["host"] for each in config["members"] if each["votes"]}
 versions = sorted(found)
 unsafe = [
