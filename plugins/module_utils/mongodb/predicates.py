@@ -146,6 +146,8 @@ def _gate(name: str, passed: bool, message: str) -> Document:
 
 def trouble(entry: Document) -> str:
     """Why a member that was added will not come up by waiting; empty while it may."""
+    if entry.get("authenticated") is False:
+        return "it and the primary do not know each other's key"
     text = entry.get("lastHeartbeatMessage", "")
     words = ("replica set ids do not match", "authentication", "unauthorized", "not authorized", "replica set names")
     return text if any(each in text.lower() for each in words) else ""

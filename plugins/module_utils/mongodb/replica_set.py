@@ -12,7 +12,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from . import plan, predicates, primary, service
-from .client import AUTHENTICATION_FAILED, UNAUTHORIZED, Client, Document, Refused
+from .client import AUTHENTICATION_FAILED, INCOMPATIBLE, UNAUTHORIZED, Client, Document, Refused
 from .cluster import Cluster, Reading, check_login
 from .predicates import address
 
@@ -193,7 +193,12 @@ class Run:
                 raise ScalingError(
                     f"{place} is to be added and does not answer: {reading.errors[place]}", "Start mongod there first."
                 )
-            if not reading.hellos[place].get("isreplicaset") and not reading.hellos[place].get("setName"):
+            if reading.hellos[place].get("setName"):
+                raise ScalingError(
+                    f"{place} is to be added and is in a replica set already, of the same name and with other members.",
+                    "Give it an empty data directory, if that set is not needed, and start mongod there again.",
+                )
+            if not reading.hellos[place].get("isreplicaset"):
                 raise ScalingError(
                     f"{place} is to be added and runs without a replica set's name.",
                     f"Start mongod there with replication.replSetName {self.params['name']}.",
@@ -242,7 +247,16 @@ class Run:
             wish = primary.Wish("", reading.primary, step.places, self.params["max_lag_seconds"])
             primary.hand_over(self.cluster, reading, config, wish)
             return
-        service.reconfigure(self._client(reading), step.config, self.params["commit_timeout"])
+        try:
+            service.reconfigure(self._client(reading), step.config, self.params["commit_timeout"])
+        except Refused as error:
+            if error.code != INCOMPATIBLE or "greater than old" not in str(error):
+                raise
+            raise ScalingError(
+                f"Somebody else has changed {self.params['name']} since this run has read it: {error}",
+                "Run the task again when the other one has ended.",
+                steps=self.steps,
+            ) from error
 
     def _wait_until_committed(self, reading: Reading) -> Document:
         client = self._client(reading)

@@ -112,3 +112,9 @@ def test_the_best_candidate_has_the_highest_priority_then_the_newest_operations(
 )
 def test_what_no_waiting_helps(message, hopeless):
     assert bool(predicates.trouble({"lastHeartbeatMessage": message})) is hopeless
+
+
+def test_another_key_is_told_by_a_field_alone():
+    # As the primary sees a member with another keyfile.
+    entry = {"health": 0.0, "stateStr": "(not reachable/healthy)", "lastHeartbeatMessage": "", "authenticated": False}
+    assert "key" in predicates.trouble(entry)
