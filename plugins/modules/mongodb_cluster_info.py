@@ -81,7 +81,7 @@ members:
     lag_seconds: {description: Seconds that it is behind the primary; null when that is not known., type: float}
     sync_source: {description: The member that it copies operations from., type: str}
     uptime_seconds: {description: Seconds since the primary first heard of it., type: int}
-    message: {description: "What its last heartbeat said, or why it does not answer.", type: str}
+    reason: {description: "What its last heartbeat said, or why it does not answer.", type: str}
   sample:
     - host: db1:27017
       priority: 1.0
@@ -96,7 +96,7 @@ members:
       lag_seconds: 0.0
       sync_source: ""
       uptime_seconds: 86400
-      message: ""
+      reason: ""
 errors:
   description: Why members do not answer, by host:port.
   returned: success

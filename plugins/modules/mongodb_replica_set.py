@@ -77,7 +77,7 @@ options:
       lag_seconds: *observed
       sync_source: *observed
       uptime_seconds: *observed
-      message: *observed
+      reason: *observed
   local:
     description:
       - C(host) or C(host:port) of the member on the host where the task runs. Needed only until the set has been begun.

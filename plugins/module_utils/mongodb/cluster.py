@@ -178,7 +178,7 @@ def topology(reading: Reading, config: Document) -> list[Document]:
                 "lag_seconds": predicates.lag_seconds(reading.status, place),
                 "sync_source": seen.get("syncSourceHost", ""),
                 "uptime_seconds": int(seen.get("uptime", 0)),
-                "message": seen.get("lastHeartbeatMessage", "")
+                "reason": seen.get("lastHeartbeatMessage", "")
                 or predicates.trouble(seen)
                 or reading.errors.get(place, ""),
             }

@@ -19,7 +19,7 @@ CONNECTION: dict[str, t.Any] = {
 HOSTS: dict[str, t.Any] = {"hosts": {"type": "list", "elements": "str", "required": True}}
 
 # Fields of a member that mongodb_cluster_info returns, beyond those that mongodb_replica_set looks at.
-OBSERVED = ("state", "healthy", "reachable", "lag_seconds", "sync_source", "uptime_seconds", "message")
+OBSERVED = ("state", "healthy", "reachable", "lag_seconds", "sync_source", "uptime_seconds", "reason")
 
 MEMBERS: dict[str, t.Any] = {
     "members": {
