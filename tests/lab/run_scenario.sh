@@ -11,6 +11,7 @@ trap 'clean; exit 130' INT TERM
 clean
 python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
 tests/lab/build_vegeta.sh
+[[ $scenario != mongodb* ]] || tests/lab/build_mongodb.sh
 molecule test --scenario-name "$scenario" --destroy never
 code=$?
 clean
