@@ -20,6 +20,7 @@ GROUPS = {
     "etcd": {},
     "poolers": {"pool1": {}},
     "backup_repositories": {"repo1": {}},
+    "object_stores": {"s31": {}},
     "load_generators": {"load1": {}},
 }
 LAB = os.environ["LAB_NAME"]
