@@ -15,4 +15,6 @@ ANSIBLE_CONFIG=$HS_ROOT/ansible.cfg
 # Tools that start other pythons of the machine must not pick the machine's pyenv shims over the venv.
 case ":$PATH:" in *":$HS_VENV/bin:"*) ;; *) PATH=$HS_VENV/bin:$PATH ;; esac
 CONTAINERS_CONF=$HS_ROOT/tests/lab/containers.conf
-export CONTAINERS_CONF HS_ROOT HS_CACHE HS_ID HS_STATE HS_PYTHON HS_VENV HS_BUNDLE LAB_NAME ANSIBLE_COLLECTIONS_PATH ANSIBLE_CONFIG PATH
+# A cluster of one's own takes the place of the lab's.
+KUBECONFIG=${KUBECONFIG:-$HS_STATE/kubernetes/kubeconfig}
+export CONTAINERS_CONF KUBECONFIG HS_ROOT HS_CACHE HS_ID HS_STATE HS_PYTHON HS_VENV HS_BUNDLE LAB_NAME ANSIBLE_COLLECTIONS_PATH ANSIBLE_CONFIG PATH

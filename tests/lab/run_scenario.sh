@@ -6,7 +6,12 @@ cd "$(dirname "$0")/../.." || exit 1
 source tests/lab/environment.sh
 scenario=$1
 export LAB_NAME=$LAB_NAME-$scenario ANSIBLE_FORCE_COLOR=0 PY_COLORS=0 NO_COLOR=1 COLUMNS=160
-clean() { ansible-playbook tests/lab/destroy.yml >/dev/null; molecule reset -s "$scenario" >/dev/null 2>&1; }
+clean() {
+  ansible-playbook tests/lab/destroy.yml >/dev/null
+  # The cluster is the checkout's; scenarios that do not use it leave it alone.
+  if [[ $scenario == kubernetes* ]]; then ansible-playbook tests/lab/destroy_cluster.yml >/dev/null; fi
+  molecule reset -s "$scenario" >/dev/null 2>&1
+}
 trap 'clean; exit 130' INT TERM
 clean
 python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
@@ -14,5 +19,6 @@ tests/lab/build_vegeta.sh
 [[ $scenario != mongodb* ]] || tests/lab/build_mongodb.sh
 molecule test --scenario-name "$scenario" --destroy never
 code=$?
+if ((code)) && [[ -d $HS_STATE/kubernetes/log ]]; then mkdir -p build/logs && cp -r "$HS_STATE/kubernetes/log" "build/logs/cluster-$scenario"; fi
 clean
 exit "$code"

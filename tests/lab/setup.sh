@@ -8,7 +8,7 @@ source "$here/environment.sh"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
-packages=(podman runc netavark aardvark-dns mmdebstrap nftables iptables conmon python3-venv git make
+packages=(podman runc netavark aardvark-dns containernetworking-plugins mmdebstrap nftables iptables conmon python3-venv git make
           openssh-client openssl)
 missing=()
 for package in "${packages[@]}"; do

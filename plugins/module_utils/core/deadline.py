@@ -39,6 +39,10 @@ class Deadline:
         """Seconds since the deadline was set."""
         return self._clock() - self._start
 
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the deadline."""
+        self._sleep(min(seconds, self.remaining))
+
     def wait_for(
         self,
         read: t.Callable[[], State],

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service that the scenario installed: the same by kubectl, changed under load, and by bad releases not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from .conftest import get, kubectl, run_module, until
+
+ROOT = Path(__file__).resolve().parents[3]
+SPACE, NAME = "healthcare-claims", "claims-service"
+SECONDS, RATE = 45, 50
+CLAIM = (ROOT / "tests/load/claim.json").read_text()
+pytestmark = pytest.mark.skipif(not os.environ.get("HS_STATE"), reason="needs the lab")
+
+
+def converge(version: str, *words: str) -> subprocess.CompletedProcess:
+    command = [
+        "ansible-playbook",
+        str(ROOT / "molecule/kubernetes/converge.yml"),
+        "-e",
+        f"claims_version={version}",
+        *words,
+    ]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def serving() -> str:
+    """The version that answers, asked through the Service."""
+    path = f"/api/v1/namespaces/{SPACE}/services/{NAME}:http/proxy/version"
+    return json.loads(kubectl("get", "--raw", path))["version"]
+
+
+def load(name: str, target: str, *options: str) -> dict[str, t.Any]:
+    """A pod that sends requests at a constant rate through the Service, and then tells how they went."""
+    attack = f"vegeta attack -format=json -rate={RATE}/s -duration={SECONDS}s -timeout=10s {' '.join(options)}"
+    script = f"printf '%s' \"$TARGET\" | {attack} | vegeta report -type=json"
+    secure = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "load-generator"}},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "load",
+                    "image": "localhost/load-generator:lab",
+                    "imagePullPolicy": "Never",
+                    "command": ["sh", "-c", script],
+                    "env": [{"name": "TARGET", "value": target}],
+                    "securityContext": secure,
+                }
+            ],
+        },
+    }
+
+
+@pytest.fixture
+def loads() -> t.Iterator[t.Callable[[], dict[str, dict]]]:
+    """Two loads: claims on connections that are kept, and reads on a new connection each. Ends with their reports."""
+    import base64
+
+    host = f"http://{NAME}.{SPACE}.svc.cluster.local:8080"
+    body = base64.b64encode(CLAIM.encode()).decode()
+    post = {"method": "POST", "url": f"{host}/claims", "body": body, "header": {"Content-Type": ["application/json"]}}
+    pods = [
+        load("load-kept", json.dumps(post)),
+        load("load-new", json.dumps({"method": "GET", "url": f"{host}/claims?count=1"}), "-keepalive=false"),
+    ]
+    names = [pod["metadata"]["name"] for pod in pods]
+    kubectl("--namespace", SPACE, "delete", "pod", "--ignore-not-found", *names)
+    started = run_module("kubernetes_apply", {"definitions": pods, "namespace": SPACE})
+    assert "failed" not in started, started.get("msg")
+
+    def reports() -> dict[str, dict]:
+        until(lambda: all(get("pod", name, SPACE)["status"]["phase"] == "Succeeded" for name in names), SECONDS + 120)
+        return {name: json.loads(kubectl("--namespace", SPACE, "logs", name)) for name in names}
+
+    yield reports
+    kubectl("--namespace", SPACE, "delete", "pod", "--ignore-not-found", *names)
+
+
+def test_the_files_are_the_same_objects():
+    folder = Path(os.environ["HS_STATE"], "manifests")
+    words = ["diff", "--server-side", "--field-manager=horizontal.scaling", "-f", str(folder)]
+    done = subprocess.run(["kubectl", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    kubectl("apply", "--server-side", "--field-manager=horizontal.scaling", "-f", str(folder))
+    kubectl("--namespace", SPACE, "rollout", "status", f"deployment/{NAME}", "--timeout=120s")
+    again = converge("1.0.0")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "changed=0" in again.stdout
+
+
+def test_the_autoscaler_keeps_the_least_number_of_pods():
+    def workload() -> dict[str, t.Any]:
+        return run_module("kubernetes_workload_info", {"namespace": SPACE, "name": NAME})["workloads"][0]
+
+    until(lambda: workload()["replicas"]["available"] == 2)
+    assert workload()["autoscaler"]["minimum"] == 2
+
+
+def test_a_version_changes_there_and_back_without_a_failed_request(loads):
+    for version in ("2.0.0", "1.0.0"):
+        done = converge(version)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert serving() == version
+    for name, report in loads().items():
+        assert report["requests"] == RATE * SECONDS, name
+        assert report["success"] == 1, (name, report["status_codes"], report["errors"])
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("2.0.0-no-such", "ErrImageNeverPull"),
+        ("2.0.0-crashes", "crashes on start again and again"),
+        ("2.0.0-unhealthy", "Startup probe failed"),
+    ],
+)
+def test_a_bad_version_fails_with_its_reason_and_the_old_one_serves_all(loads, version, words):
+    done = converge(version, "-e", "kubernetes_service_wait_timeout=30")
+    assert done.returncode != 0
+    assert words in done.stdout
+    assert serving() == "1.0.0"
+    good = converge("1.0.0")
+    assert good.returncode == 0, good.stdout + good.stderr
+    for name, report in loads().items():
+        assert report["success"] == 1, (name, report["status_codes"], report["errors"])
+    assert serving() == "1.0.0"
+
+
+def test_input_that_cannot_work_is_refused_in_one_sentence():
+    refused = converge("1.0.0", "-e", "kubernetes_service_port=0")
+    assert refused.returncode != 0
+    assert "kubernetes_service_port 0 is out of range" in refused.stdout
+
+
+def test_the_secret_is_in_no_output():
+    changed = converge(
+        "1.0.0", "-e", "{service_credentials: {database_password: another-of-nobody}}", "--diff", "--check", "-v"
+    )
+    assert changed.returncode == 0
+    assert "changed=" in changed.stdout
+    for word in ("another-of-nobody", "YW5vdGhlci1vZi1ub2JvZHk", "not-a-secret-of-anybody"):
+        assert word not in changed.stdout

@@ -1,0 +1,3 @@
+module horizontal.scaling/lab/pause
+
+go 1.21
