@@ -8,7 +8,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from . import predicates, service
-from .client import Client, Document
+from .client import Client, Document, Refused
 from .cluster import Cluster, Reading, check_login, topology
 
 
@@ -27,7 +27,7 @@ def _gather(cluster: Cluster, params: Document) -> Outcome:
     if not reading.statuses:
         return Outcome(name=reading.name, primary="", members=[], errors=reading.errors, **_nothing())
     teller = cluster.clients[reading.primary or next(iter(reading.statuses))]
-    config, committed = service.configuration(teller, primary=bool(reading.primary))
+    config, committed = _configuration(teller, bool(reading.primary))
     sums = predicates.arithmetic(config, predicates.healthy(reading.status))
     return Outcome(
         name=config["_id"],
@@ -43,6 +43,14 @@ def _gather(cluster: Cluster, params: Document) -> Outcome:
         settings=service.plain(config.get("settings", {})),
         **_server(teller, reading),
     )
+
+
+def _configuration(client: Client, primary: bool) -> tuple[Document, bool]:
+    """The configuration, also of a primary that has stepped down since it was read."""
+    try:
+        return service.configuration(client, primary)
+    except Refused:
+        return service.configuration(client, primary=False)
 
 
 def _nothing() -> Document:
