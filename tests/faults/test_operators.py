@@ -7,7 +7,7 @@ import concurrent.futures
 import json
 import re
 
-from .conftest import SERVICE, TWO_BATCHES, UNWATCHED, wait_for, ways
+from .conftest import SERVICE, TWO_BATCHES, UNWATCHED, ways
 
 RECORDS = f"/var/lib/horizontal_scaling/rollouts/{SERVICE}"
 HASH = re.compile(r"hash of this plan: ([0-9a-f]+)")
@@ -109,7 +109,8 @@ def test_sessions_that_do_not_end_are_cut_and_counted(platform):
     platform.all_serve(new)
 
 
-# Runs on a load balancer, since slow start is over before Ansible has asked twice: what share a server has, until it has all of it again.
+# What share a server has, until it has all of it again. Runs on a load balancer: slow start is over before Ansible has
+# asked twice.
 SHARES = """
 import csv, json, socket, sys, time
 shares, end = [], time.monotonic() + 120
