@@ -71,21 +71,23 @@ def test_a_failover_that_patroni_does_not_make(database):
         lambda: database.sql(third, "SELECT pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()") == "t", "it lags"
     )
     gone = "systemctl kill --signal=KILL patroni; systemctl stop patroni"
-    for process in [database.begin(host, gone) for host in (now, awaited)]:
-        process.wait()
-    wait_for(lambda: database.leader(third) == "", "the lock does not run out")
-    # It may not have what was acknowledged, so Patroni leaves it alone.
-    time.sleep(7)
-    assert database.primaries() == []
-    refused = database.run("failover", postgresql_new_primary=third)
-    assert refused.code != 0
-    assert "accept_unknown_loss" in refused.output
-    allowed = {"postgresql_accept_unknown_loss": True, "postgresql_max_loss_bytes": 1048576}
-    run = database.run("failover", postgresql_new_primary=third, **allowed)
-    assert run.code == 0
-    assert database.primaries() == [third]
-    for host in (now, awaited):
-        database.on(host, "systemctl", "start", "patroni")
+    try:
+        for process in [database.begin(host, gone) for host in (now, awaited)]:
+            process.wait()
+        wait_for(lambda: database.leader(third) == "", "the lock does not run out")
+        # It may not have what was acknowledged, so Patroni leaves it alone.
+        time.sleep(7)
+        assert database.primaries() == []
+        refused = database.run("failover", postgresql_new_primary=third)
+        assert refused.code != 0
+        assert "accept_unknown_loss" in refused.output
+        allowed = {"postgresql_accept_unknown_loss": True, "postgresql_max_loss_bytes": 1048576}
+        run = database.run("failover", postgresql_new_primary=third, **allowed)
+        assert run.code == 0
+        assert database.primaries() == [third]
+    finally:
+        for host in (now, awaited):
+            database.on(host, "systemctl", "start", "patroni")
     assert database.whole()[0] == third
     with database.writing() as after:
         pass

@@ -109,7 +109,7 @@ def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """Have Patroni promote a standby that it would not promote by itself; raises ScalingError."""
-    former = former_of(task, reading)
+    former = _former_of(task, reading)
     wanted = candidate_of(task, reading)
     leader = leader_of(_cluster(task, reading.documents))
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
@@ -141,6 +141,13 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         task.values["pause_seconds"] = round(time.monotonic() - began, 4)
         _follow(task, wanted, standbys)
     return read_back(task, before)
+
+
+def _former_of(task: Task, reading: Reading) -> str:
+    """Who was the leader, or could have been: without one, Patroni has its replicas follow nobody."""
+    with contextlib.suppress(ScalingError):
+        return former_of(task, reading)
+    return " or ".join(sorted(reading.errors)) or "the former primary"
 
 
 def settle(task: Task, before: Document, standbys: t.Iterable[str]) -> Outcome:
