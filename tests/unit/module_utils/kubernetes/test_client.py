@@ -200,3 +200,14 @@ def test_of_many_that_fail_all_are_named_once():
         service.in_parallel(fail, [0, 1])
     with pytest.raises(ScalingError, match=r"^4 of 8 objects failed: object 1 failed\. object 3 failed\.$"):
         service.in_parallel(fail, range(8))
+
+
+def test_a_deletion_in_check_mode_says_so_in_its_body():
+    """The server does not look at the query of a deletion that has a body, and would delete."""
+    api, manager = connected((200, KINDS), (200, {}), (200, {}))
+    server = service.Service(api)
+    for check in (True, False):
+        server.delete(KEY, "1", check)
+    bodies = [json.loads(options["body"]) for _, _, options in manager.asked[1:]]
+    assert [body.get("dryRun") for body in bodies] == [["All"], None]
+    assert all(body["preconditions"] == {"uid": "1"} for body in bodies)
