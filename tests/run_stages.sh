@@ -10,7 +10,8 @@ mkdir -p build/logs
 # The quick ones first, whose failures say most, and the one that builds the hosts' image; then by the time that they take, so that the
 # lanes end together. `sanity` and `cores` cannot run beside each other.
 stages=(lint molecule-lab unit artifact sanity
-        molecule-{rolling_update,rolling_update_surroundings,update_database,postgresql_patroni,rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
+        molecule-{rolling_update,rolling_update_surroundings,kubernetes,mongodb,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
+        molecule-{rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
         cores)
 
 stage_lint() {

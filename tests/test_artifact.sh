@@ -15,7 +15,7 @@ ANSIBLE_COLLECTIONS_PATH=$folder/installed ansible-galaxy collection install "$f
 
 # Tests and the lab stay out of the artifact.
 installed=$folder/installed/ansible_collections/horizontal/scaling
-for unwanted in tests molecule Makefile .ci AGENTS.md inventories/lab; do
+for unwanted in tests molecule Makefile .ci .config AGENTS.md inventories/lab; do
   if [[ -e $installed/$unwanted ]]; then
     echo "The artifact carries $unwanted" >&2
     exit 1
@@ -38,3 +38,8 @@ if ansible-playbook horizontal.scaling.deploy -i "$installed/inventories/vm" -e 
   echo "deploy of an unknown service would touch hosts" >&2
   exit 1
 fi
+
+# One of them for real, with roles, modules and filters of the installed copy; without a platform there is nothing to show.
+ansible-playbook horizontal.scaling.show_rollouts -i localhost, -c local -e ansible_python_interpreter="$HS_VENV/bin/python" \
+  -e rollout_hosts=localhost -e rollout_ledger_host=localhost -e rollout_ledger_path="$folder/ledger" | tee "$folder/shown"
+grep -q 'SERVICE .*ROLLOUT .*STATE' "$folder/shown"

@@ -16,9 +16,11 @@ GROUPS = {
     "load_balancers": {"lb1": {"keepalived_priority": 150}, "lb2": {"keepalived_priority": 100}},
     "claims_service": {"app1": {}, "app2": {}, "app3": {}, "app4": {}},
     "postgresql": {"db1": {}, "db2": {}, "db3": {}},
+    "mongodb": {"mongo1": {}, "mongo2": {}, "mongo3": {}, "mongo4": {}, "mongo5": {}},
     "etcd": {},
     "poolers": {"pool1": {}},
     "backup_repositories": {"repo1": {}},
+    "object_stores": {"s31": {}},
     "load_generators": {"load1": {}},
 }
 LAB = os.environ["LAB_NAME"]

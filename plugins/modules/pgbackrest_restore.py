@@ -27,7 +27,7 @@ attributes:
     support: full
   idempotent:
     description: A target that was restored into this directory is not restored again. V(latest) is such a target, too;
-      have it anew with O(replace=restored) and an empty directory.
+      have it anew with O(again=true) and O(replace=restored).
     support: partial
 options:
   stanza:
@@ -52,6 +52,16 @@ options:
     description: A time with its zone (V(2026-01-31 12:00:00+00)), a restore point's name, or a position (V(0/5000060)).
     type: str
     default: ""
+  inclusive:
+    description: Whether WAL is replayed past a time or position, to the end of the record or transaction that is there,
+      or up to it only.
+    type: bool
+    default: true
+  again:
+    description: Whether a target is restored although it was restored into this directory before, as a test does;
+      O(replace) has to allow that.
+    type: bool
+    default: false
   replace:
     description:
       - What the data directory may hold and still be replaced.

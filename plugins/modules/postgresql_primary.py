@@ -194,7 +194,8 @@ primary:
   type: str
   sample: db2
 former_primary:
-  description: The member that was the primary before; empty when nothing had to change.
+  description: The member that was the primary before, or those that could have been when more than one is gone under
+    Patroni; empty when nothing had to change.
   returned: once it is known
   type: str
   sample: db1

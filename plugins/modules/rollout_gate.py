@@ -39,7 +39,7 @@ options:
       expression:
         description:
           - A metric, one of C(<) C(<=) C(>) C(>=) C(==) C(!=), and a number with C(%), C(ms), C(s) or no unit.
-          - C(error_rate) and C(success_rate) in percent, C(requests) and C(response_time) come from the counters;
+          - C(error_rate) and C(success_rate) in percent and C(requests) come from the counters;
             other metrics from O(metrics).
           - C(error_rate) is the share of answers of status 500 and above and of connection and response errors.
         type: str

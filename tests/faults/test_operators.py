@@ -13,7 +13,7 @@ RECORDS = f"/var/lib/horizontal_scaling/rollouts/{SERVICE}"
 HASH = re.compile(r"hash of this plan: ([0-9a-f]+)")
 
 
-def test_rollback_goes_to_a_version_by_name_and_tells_so_before(platform):
+def test_rollback_goes_to_a_version_by_name_tells_so_before_and_is_shown(platform):
     old, new = platform.settle()
     before = platform.record()["id"]
     told = platform.check("rollback", rollback_version=new, **UNWATCHED)
@@ -24,6 +24,11 @@ def test_rollback_goes_to_a_version_by_name_and_tells_so_before(platform):
     run = platform.run("rollback", rollback_version=new, **UNWATCHED)
     assert run.code == 0
     platform.all_serve(new)
+    record = platform.record()
+    shown = platform.run("show_rollouts")
+    assert f"{SERVICE} {record['id']} {old} {new} succeeded" in shown.output
+    told = platform.run("show_rollouts", rollout_output="json")
+    assert f"id: {record['id']}" in told.output
 
 
 def test_a_host_is_taken_out_and_back_and_check_mode_only_tells(platform):
@@ -109,8 +114,8 @@ def test_sessions_that_do_not_end_are_cut_and_counted(platform):
     platform.all_serve(new)
 
 
-# What share a server has, until it has all of it again. Runs on a load balancer: slow start is over before Ansible has
-# asked twice.
+# Runs on a load balancer, since slow start is over before Ansible has asked twice: what share a server has, until it
+# has all of it again.
 SHARES = """
 import csv, json, socket, sys, time
 shares, end = [], time.monotonic() + 120

@@ -19,6 +19,7 @@ def test_a_rollout_under_load_loses_no_request(platform, tmp_path, failed_reques
         run = platform.run("deploy", rollout_version=new, rollout_watch=3, rollout_watch_interval=5, **TWO_BATCHES)
         time.sleep(2)
     assert run.code == 0
+    assert "Could not match supplied host pattern" not in run.output
     platform.all_serve(new)
     assert failed_requests() == 0
     record = platform.record()

@@ -25,6 +25,17 @@ def test_a_load_balancer_that_is_down_stops_the_rollout_before_it_starts(platfor
     platform.all_serve(old)
 
 
+def test_a_load_balancer_that_is_down_may_be_left_out(platform):
+    _, new = platform.settle()
+    platform.on("lb2", "systemctl", "stop", "haproxy")
+    try:
+        run = platform.run("deploy", rollout_version=new, rollout_allow_missing_load_balancers=True, **UNWATCHED)
+    finally:
+        platform.on("lb2", "systemctl", "start", "haproxy")
+    assert run.code == 0
+    platform.all_serve(new)
+
+
 def test_a_load_balancer_that_dies_in_the_middle_pauses_the_rollout(platform, tmp_path, failed_requests):
     _, new = platform.settle()
     holder = platform.address_holder()
@@ -165,6 +176,7 @@ def test_rollback_goes_back_to_the_version_before(platform):
         ("rollout_batch_sizes", ["2x"], "give a count from 1"),
         ("rollout_max_unavailable", "0", "at least 1"),
         ("rollout_gate", ["error_rate << 5"], "error_rate << 5"),
+        ("rollout_gate", ["response_time < 200ms"], "give expressions over error_rate, success_rate and requests"),
         ("rollout_load_balancers", ["lb9"], "give host names of the inventory"),
         ("rollout_ledger_host", "load9", "must be a host of the inventory"),
         ("rollout_load_balancers", [], "set rollout_unbalanced=true"),

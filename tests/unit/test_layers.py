@@ -62,21 +62,8 @@ def test_action_groups_list_every_module():
     assert sorted(runtime["action_groups"]["all"]) == modules
 
 
-def test_the_balancers_take_the_same_services():
-    options = {}
-    for role in ("haproxy", "nginx"):
-        specs = ROOT / f"roles/{role}/meta/argument_specs.yml"
-        main = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]
-        options[role] = shape(main["options"][f"{role}_services"]["options"])
-    assert options["haproxy"] == options["nginx"]
-
-
-def shape(options: dict) -> dict:
-    """Options without their descriptions, which may speak of the product."""
-
-    def bare(option: dict) -> dict:
-        return {
-            key: shape(value) if key == "options" else value for key, value in option.items() if key != "description"
-        }
-
-    return {name: bare(option) for name, option in options.items()}
+def test_the_execution_environment_has_what_the_collection_depends_on():
+    galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
+    environment = yaml.safe_load((ROOT / "meta/execution-environment.yml").read_text(encoding="utf-8"))
+    listed = environment["dependencies"]["galaxy"]["collections"]
+    assert {item["name"]: item["version"] for item in listed} == galaxy["dependencies"]

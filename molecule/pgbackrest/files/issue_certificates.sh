@@ -5,7 +5,7 @@ mkdir -p "$1"
 cd "$1"
 key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
 openssl req -x509 "${key[@]}" -days 30 -subj /CN=lab -keyout ca.key -out ca.pem
-for host in db1 db2 db3 repo1; do
+for host in db1 db2 db3 repo1 s31; do
   openssl req "${key[@]}" -subj "/CN=$host" -keyout "$host.key" -out "$host.csr"
   openssl x509 -req -in "$host.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 20 -out "$host.pem" \
     -extfile <(printf 'subjectAltName=DNS:%s' "$host")

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes numbered rows to whoever is the primary until it is told to end, then reads all of them back.
 
-    writer.py CONNINFO RESULT
+    writer.py CONNINFO RESULT [TABLE]
 
 The result, as JSON: how many rows were acknowledged, which are missing, errors, the longest time without a row, and
-all such times above PAUSE; errors and pauses with the time of the clock at their end.
+all such times above PAUSE; errors and pauses with the time of the clock at their end, and when it ended itself.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-CONNINFO, RESULT = sys.argv[1:]
+CONNINFO, RESULT, TABLE = [*sys.argv[1:], "numbers"][:3]
 PAUSE = 0.05
 state = {"run": True}
 
@@ -35,14 +35,14 @@ def main():
     acknowledged, errors, gaps, number, last = [], [], [], 0, time.monotonic()
     clock = time.time() - time.monotonic()
     with connect() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS numbers (n bigint PRIMARY KEY)")
-        number = connection.execute("SELECT coalesce(max(n), 0) FROM numbers").fetchone()[0]
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (n bigint PRIMARY KEY)")
+        number = connection.execute(f"SELECT coalesce(max(n), 0) FROM {TABLE}").fetchone()[0]
     while state["run"]:
         try:
             with connect() as connection:
                 while state["run"]:
                     number += 1
-                    connection.execute("INSERT INTO numbers VALUES (%s)", (number,))
+                    connection.execute(f"INSERT INTO {TABLE} VALUES (%s)", (number,))
                     acknowledged.append(number)
                     now = time.monotonic()
                     gaps.append((clock + now, now - last))
@@ -52,10 +52,11 @@ def main():
             errors.append((time.time(), str(error).splitlines()[0]))
             time.sleep(0.02)
     with connect() as connection:
-        there = {row[0] for row in connection.execute("SELECT n FROM numbers")}
+        there = {row[0] for row in connection.execute(f"SELECT n FROM {TABLE}")}
     with Path(RESULT).open("w", encoding="utf-8") as stream:
         missing = [number for number in acknowledged if number not in there]
         result = {"acknowledged": len(acknowledged), "missing": missing, "errors": errors}
+        result["ended"] = time.time()
         result["longest_gap"] = max(seconds for _, seconds in gaps)
         result["pauses"] = [gap for gap in gaps if gap[1] > PAUSE]
         json.dump(result, stream)

@@ -5,21 +5,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import typing as t
 from pathlib import Path
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.command import Runner, installed, run_bounded
-from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.lock import directory_lock
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 from ansible_collections.horizontal.scaling.plugins.module_utils.files import staging
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.changes import Change, compute, diffs
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.installation import Installation, recover
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.nodes import wanted
-
-LOCK_SECONDS = 60
 
 
 class TreeOutcome(Outcome):
@@ -95,22 +91,8 @@ def _locked(root: Path, make: bool) -> t.Iterator[list[Path]]:
     if not root.is_dir():
         yield made
         return
-    handle = os.open(str(root), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _, locked = Deadline(LOCK_SECONDS).wait_for(lambda: _lock(handle), bool)
-        if not locked:
-            raise ScalingError(f"Another process has been changing {root} for {LOCK_SECONDS} s.", "Try again later.")
+    with directory_lock(root):
         yield made
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _made(root: Path) -> list[Path]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -15,11 +14,10 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.lock import directory_lock
 
 VALIDATION_SECONDS = 60
-LOCK_SECONDS = 60
 # Written before the first file is replaced and removed after the reload: a run that was cut off in between is noticed.
 PENDING = ".reload_pending"
 _EMERGENCY = re.compile(r"\[emerg\] (?:\d+#\d+: )?(.+)")
@@ -41,19 +39,8 @@ class Tree:
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
         """One editor at a time on this host; config_tree takes the same lock."""
-        try:
-            handle = os.open(str(self.root), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise ScalingError(f"Directory {self.root} cannot be opened: {error.strerror}.") from error
-        try:
-            _, locked = Deadline(LOCK_SECONDS).wait_for(lambda: _lock(handle), bool)
-            if not locked:
-                raise ScalingError(
-                    f"Another process has been changing {self.root} for {LOCK_SECONDS} s.", "Try again later."
-                )
+        with directory_lock(self.root):
             yield
-        finally:
-            os.close(handle)
 
     def read(self, path: Path) -> str:
         try:
@@ -131,14 +118,6 @@ class Tree:
                 with contextlib.suppress(OSError):
                     Path(fresh).unlink()
                 raise ScalingError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _only_plain(folder: str, names: list[str]) -> list[str]:

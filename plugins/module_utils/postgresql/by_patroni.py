@@ -18,7 +18,7 @@ from .change import Task, after_promotion, read_back, wait_streaming
 from .cluster import Reading, roles
 from .failover import candidate_of, former_of, known_end_of, loss_gate
 from .gates import Gate, Limits
-from .patroni import Api, Silent, leader_of
+from .patroni import RUNNING, Api, Silent, leader_of
 from .pooler import paused, resume
 from .predicates import Document
 
@@ -26,6 +26,8 @@ from .predicates import Document
 ANSWER_SECONDS = 60
 # Patroni refuses before it begins when the candidate's answer takes it 2 s, as it may on a busy host.
 NOT_BEGUN, ATTEMPTS = 412, 3
+# Seconds in which every Patroni has to have reached its server again.
+AWAKE_SECONDS = 20
 
 
 def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -55,6 +57,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
         return task.outcome(before, after, reading)
     with service.locked([task.client(name) for name in reading.documents]), ThreadPoolExecutor(1) as pool:
         with task.phases("prepare"):
+            _wake(task, reading.documents)
             # Patroni makes one, too: this one makes it short.
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
@@ -72,6 +75,29 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     return read_back(task, before)
 
 
+def _wake(task: Task, names: t.Iterable[str]) -> None:
+    """Have every Patroni ask its server: after a restart the first answer takes 1 s to 1.8 s, and Patroni gives 2 s.
+
+    Clients do not wait meanwhile. Raises ScalingError when one of the two that change roles does not say that it runs.
+    """
+    needed = (task.values["primary"], task.values["former_primary"])
+    for name in names:
+        api = _api(task, name)
+
+        def state(api: Api = api) -> str:
+            with contextlib.suppress(Silent):
+                status, found = api.get("/patroni")
+                return found.get("state", "") if isinstance(found, dict) else f"status {status}"
+            return "silent"
+
+        said, done = Deadline(AWAKE_SECONDS if name in needed else 0).wait_for(state, lambda word: word in RUNNING, 0.1)
+        if not done and name in needed:
+            raise ScalingError(
+                f"Patroni of {name} says of its server that it is {said or 'unknown'}.",
+                f"Look at the journal of Patroni there, or lead {name} back by rejoin. Nothing was changed.",
+            )
+
+
 def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
     wanted = task.values["primary"]
     with contextlib.ExitStack() as held:
@@ -83,7 +109,7 @@ def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     """Have Patroni promote a standby that it would not promote by itself; raises ScalingError."""
-    former = former_of(task, reading)
+    former = _former_of(task, reading)
     wanted = candidate_of(task, reading)
     leader = leader_of(_cluster(task, reading.documents))
     task.values.update(primary=wanted, former_primary=former, pause_seconds=0.0)
@@ -117,9 +143,16 @@ def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     return read_back(task, before)
 
 
-def settle(task: Task, before: Document) -> Outcome:
+def _former_of(task: Task, reading: Reading) -> str:
+    """Who was the leader, or could have been: without one, Patroni has its replicas follow nobody."""
+    with contextlib.suppress(ScalingError):
+        return former_of(task, reading)
+    return " or ".join(sorted(reading.errors)) or "the former primary"
+
+
+def settle(task: Task, before: Document, standbys: t.Iterable[str]) -> Outcome:
     """Patroni leads everybody to the primary by itself: wait for it."""
-    _follow(task, task.values["primary"], [name for name in before if before[name]["role"] == "standby"])
+    _follow(task, task.values["primary"], standbys)
     return read_back(task, before)
 
 

@@ -88,7 +88,7 @@ def _settle(task: Task, reading: Reading, primary: str, check_mode: bool) -> Out
     task.lead_poolers(primary)
     pooler.resume(task.poolers)
     if task.params["patroni"]:
-        return by_patroni.settle(task, before)
+        return by_patroni.settle(task, before, [name for name in running if name != primary])
     with service.locked([task.client(name) for name in running]):
         follow_all(task, reading, primary, astray)
         for name in stopped:

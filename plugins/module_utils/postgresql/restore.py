@@ -64,12 +64,13 @@ def converge(params: Document, check_mode: bool) -> Outcome:
     place = Place(tools)
     program = Pgbackrest(params["stanza"], tools.account)
     now = time.time()
-    backup, target = backups.choose(program.info(now), params, now)
+    backup, target = backups.choose(program.info(now, params["repository"]), params, now)
     wish = {
         "stanza": params["stanza"],
         "target_type": params["target_type"],
         "target": target,
         "backup": params["backup"],
+        **({} if params["inclusive"] else {"inclusive": False}),
     }
     exists, empty = tools.exists(), tools.is_empty()
     control = tools.control() if exists and not place.was_cut_off() else None
@@ -82,15 +83,16 @@ def converge(params: Document, check_mode: bool) -> Outcome:
     after = {"data": "a cluster", "system_identifier": backup["system_identifier"], "restored": wish}
     values = {"backup": backup, "action": "none", "reason": "it was restored before", "seconds": {}, "kept_wal": ""}
     # The latest moves on; anything else was reached once and stays so.
-    if before == after:
+    if before == after and not params["again"]:
         return Outcome(before, before, str(tools.data), **values)
     values["action"] = "restore"
     values["reason"] = refuse_or_reason(before, backup, params["replace"], tools.pid(), str(tools.data))
-    if check_mode:
-        return Outcome(before, after, str(tools.data), **values)
-    _restore(params, place, program, target, values)
-    place.end(wish)
-    return Outcome(before, after, str(tools.data), **values)
+    if not check_mode:
+        _restore(params, place, program, target, values)
+        place.end(wish)
+    # What is restored again counts as not yet restored, as it would look the same otherwise.
+    shown = {**before, "restored": None} if params["again"] else before
+    return Outcome(shown, after, str(tools.data), **values)
 
 
 def refuse_or_reason(before: Document, backup: Document, replace: str, pid: int, data: str) -> str:
@@ -153,6 +155,7 @@ def _restore(params: Document, place: Place, program: Pgbackrest, target: str, v
     words += [f"--type={kind}"]
     words += [f"--target={target}"] if target else []
     words += [] if kind == "default" else ["--target-action=promote"]
+    words += [] if params["inclusive"] else ["--target-exclusive"]
     with tools.account.acting():
         tools.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     hint = "If the repository is damaged, name another backup (backup) or another repository (repository)."
@@ -207,6 +210,8 @@ def options() -> dict[str, t.Any]:
         "backup": {"type": "str", "default": ""},
         "target_type": {"type": "str", "choices": list(backups.TARGETS), "default": "latest"},
         "target": {"type": "str", "default": ""},
+        "inclusive": {"type": "bool", "default": True},
+        "again": {"type": "bool", "default": False},
         "replace": {"type": "str", "choices": list(REPLACEABLE), "default": "never"},
         "archive": {"type": "bool", "default": False},
         "start": {"type": "bool", "default": True},

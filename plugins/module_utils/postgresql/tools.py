@@ -298,26 +298,30 @@ class Tools:
         return None
 
     def _program(self, name: str) -> str:
-        given = self._given["bin_directory"]
-        if given:
-            return str(Path(given) / name)
-        found = [
-            path / name for pattern in _PLACES for path in sorted(Path("/").glob(pattern[1:])) if (path / name).exists()
-        ]
-        if self.exists():
-            found = [path for path in found if str(self.major()) in str(path)] or found
-        if not found:
-            raise ScalingError(
-                f"The program {name} is not on this host.",
-                "Install the server packages of PostgreSQL, or name their place in bin_directory.",
-            )
-        return str(found[-1])
+        return program(name, self._given["bin_directory"], self.major() if self.exists() else 0)
 
     def _tool(self, name: str, words: list[str], seconds: float, hint: str = "") -> str:
         status, text = self._run(self.account.words([self._program(name), *words]), seconds)
         if status:
             raise ScalingError(f"{name} failed on {self.data}: {hide_assignments(_last_line(text))}.", hint)
         return text
+
+
+def program(name: str, given: str = "", major: int = 0) -> str:
+    """Path of a program of PostgreSQL: where it was given, of a major version, or the newest; raises ScalingError."""
+    if given:
+        return str(Path(given) / name)
+    found = [
+        path / name for pattern in _PLACES for path in sorted(Path("/").glob(pattern[1:])) if (path / name).exists()
+    ]
+    if major:
+        found = [path for path in found if str(major) in str(path)] or found
+    if not found:
+        raise ScalingError(
+            f"The program {name} is not on this host.",
+            "Install the server packages of PostgreSQL, or name their place in bin_directory.",
+        )
+    return str(found[-1])
 
 
 def _write(path: Path, text: str) -> None:

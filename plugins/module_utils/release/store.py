@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
@@ -15,13 +14,12 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.lock import directory_lock
 from ansible_collections.horizontal.scaling.plugins.module_utils.release import archive
 
 VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}\Z")
 MARKER = ".release.json"
-LOCK_SECONDS = 60
 
 
 def check_version(version: str) -> str:
@@ -51,16 +49,8 @@ class Store:
         if not self.root.is_dir():
             yield
             return
-        handle = os.open(str(self.root), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            _, locked = Deadline(LOCK_SECONDS).wait_for(lambda: _lock(handle), bool)
-            if not locked:
-                raise ScalingError(
-                    f"Another task has been changing {self.root} for {LOCK_SECONDS} s.", "Try again later."
-                )
+        with directory_lock(self.root):
             yield
-        finally:
-            os.close(handle)
 
     def create(self) -> None:
         try:
@@ -168,14 +158,6 @@ class Store:
 
     def remember(self, **values: t.Any) -> None:
         _write(self._started, values)
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _read(path: Path) -> dict[str, t.Any]:

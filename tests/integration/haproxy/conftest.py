@@ -9,25 +9,18 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
-import io
-import json
 import os
 import shutil
 import socket
 import socketserver
 import subprocess
-import sys
 import threading
-import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-if "ansible_collections" not in sys.modules and os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
-    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
-    _AnsibleCollectionFinder(paths=[os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep)[0]])._install()
+from ..running import free_ports, until
 
 BINARY = os.environ.get("HAPROXY_BINARY") or shutil.which("haproxy") or "/usr/sbin/haproxy"
 
@@ -185,22 +178,6 @@ class Haproxy:
         return thread
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 20.0, ignore: t.Any = ()) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(ignore or ()):
-            if condition():
-                return
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def _applications() -> t.Iterator[dict[str, Application]]:
     running = {name: Application() for name in ("app1", "app2", "app3", "app4")}
@@ -224,7 +201,7 @@ def haproxy(tmp_path: Path, applications: dict[str, Application]) -> t.Iterator[
     if not Path(BINARY).exists():
         pytest.skip(f"{BINARY} is not installed")
     ports = {name: application.port for name, application in applications.items()}
-    ports.update({name: _free_port() for name in ("api", "claims", "raw")})
+    ports.update(free_ports("api", "claims", "raw"))
     balancer = Haproxy(tmp_path, ports)
     try:
         balancer.start()
@@ -233,19 +210,3 @@ def haproxy(tmp_path: Path, applications: dict[str, Application]) -> t.Iterator[
         for application in applications.values():
             application.release.set()
         balancer.stop()
-
-
-def run_module(name: str, parameters: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
-    """A module's result, from its argument spec to its JSON, without a process of its own."""
-    import importlib
-
-    from ansible.module_utils import basic
-
-    module = importlib.import_module(f"ansible_collections.horizontal.scaling.plugins.modules.{name}")
-    arguments = dict(parameters, _ansible_check_mode=check, _ansible_diff=True, _ansible_remote_tmp="/tmp")
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
-        module.main()
-    return json.loads(out.getvalue().strip().splitlines()[-1])

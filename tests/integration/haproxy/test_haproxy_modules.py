@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from .conftest import BINARY, run_module, until
+from ..running import run_module, until
+from .conftest import BINARY
 
 READY, MAINT, DRAIN = 0, 1, 8
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Application, until
+from ..running import until
+from .conftest import Application
 
 ALL = {"app1", "app2", "app3"}
 

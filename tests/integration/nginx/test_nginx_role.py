@@ -149,6 +149,7 @@ def test_tcp_services(nginx):
 REFUSED = {
     "health_body is set, but open-source NGINX does not probe": {"health_body": "ok"},
     "health_status is not [200], but open-source NGINX does not probe": {"health_status": [200, 204]},
+    "health_method, health_timeout or health_rise is set": {"health_rise": 1},
     "slow_start is 5, but open-source NGINX cannot raise": {"slow_start": 5},
     "sticky_cookie is 'a-b'": {"sticky_cookie": "a-b"},
     "a backup server cannot be combined": {"algorithm": "uri", "servers": [{"name": "b", "backup": True}]},
@@ -160,7 +161,20 @@ REFUSED = {
     "name is 'a b'": {"name": "a b"},
     "domains work with mode http only": {"mode": "tcp", "domains": ["a.example.org"]},
     "rate_limit.requests works with mode http only": {"mode": "tcp", "rate_limit": {"requests": 5}},
+    "domains has 'two words'": {"domains": ["two words"]},
+    "response_headers has 'X Y'": {"response_headers": {"X Y": "1"}},
+    "'a;b' is a server's name": {"servers": [{"name": "a;b"}]},
+    "address is 'eth0'": {"address": "eth0"},
+    "max_connections of server 'a' is -1": {"servers": [{"name": "a", "max_connections": -1}]},
     "another service already listens on *:4711 for a.example.org": {"port": 4711, "domains": ["a.example.org"]},
+}
+
+# Of the role as a whole.
+OUT_OF_RANGE = {
+    "nginx_keepalive_timeout is 0, accepted are 1 to 86400": {"nginx_keepalive_timeout": 0},
+    "nginx_worker_processes is 'all', accepted are auto": {"nginx_worker_processes": "all"},
+    "nginx_max_body_size is 'much', accepted are sizes": {"nginx_max_body_size": "much"},
+    "nginx_error_pages has '200', accepted are the status codes": {"nginx_error_pages": {"200": "fine"}},
 }
 
 
@@ -168,9 +182,11 @@ def test_what_cannot_be_done_is_refused_with_the_reason_before_anything_is_chang
     services = [{"name": "first", "port": 4711, "servers": [{"name": "a"}], "domains": ["a.example.org"]}]
     for number, options in enumerate(REFUSED.values()):
         services.append({"name": f"s{number}", "port": 5000 + number, "servers": [{"name": "a"}], **options})
+    for options in OUT_OF_RANGE.values():
+        nginx.variables.update(options)
     result = nginx.converge(*services)
     assert not result["changed"] and not (nginx.root / "nginx.conf").exists()
-    assert [sentence for sentence in REFUSED if sentence not in result["failed"]] == []
+    assert [sentence for sentence in (*REFUSED, *OUT_OF_RANGE) if sentence not in result["failed"]] == []
 
 
 def test_check_mode_on_a_host_without_any_configuration(nginx):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import io
 import json
 import os
 import pwd
@@ -16,7 +15,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,10 +24,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-if "ansible_collections" not in sys.modules and os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
-    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
-    _AnsibleCollectionFinder(paths=[os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep)[0]])._install()
+from .. import running
+from ..running import until
 
 # Servers outlive pg_ctl and become children of this process, which can then wait for one that it kills.
 ctypes.CDLL(None).prctl(36, 1)
@@ -347,34 +343,12 @@ def site(_template: Path) -> t.Iterator[Site]:
             shutil.rmtree(base, ignore_errors=True)
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 20.0, ignore: t.Any = ()) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        with contextlib.suppress(ignore or ()):
-            if condition():
-                return
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return running.free_ports("one")["one"]
 
 
 def run_module(name: str, parameters: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
-    """A module's result, from its argument spec to its JSON, without a process of its own; it never has a secret."""
-    import importlib
-
-    from ansible.module_utils import basic
-
-    module = importlib.import_module(f"ansible_collections.horizontal.scaling.plugins.modules.{name}")
-    arguments = dict(parameters, _ansible_check_mode=check, _ansible_diff=True, _ansible_remote_tmp="/tmp")
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
-        module.main()
-    assert SECRET not in out.getvalue()
-    return json.loads(out.getvalue().strip().splitlines()[-1])
+    """A module's result, which never has a secret."""
+    result = running.run_module(name, parameters, check)
+    assert SECRET not in json.dumps(result)
+    return result

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .conftest import until
+from ..running import until
 
 # From before the first look to after the last one; a whole switchover takes about half a second here.
 INSTANTS = [0.02 * step for step in range(1, 26)]

@@ -14,7 +14,8 @@ import time
 import psycopg
 import pytest
 
-from .conftest import SECRET, _free_port, as_owner, until
+from ..running import until
+from .conftest import SECRET, _free_port, as_owner
 
 BINARY = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 

@@ -9,7 +9,7 @@ import signal
 import psycopg
 import pytest
 
-from .conftest import until
+from ..running import until
 
 
 def info(site, **more):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import program, until
+from ..running import until
+from .conftest import program
 
 
 def untouched(site, member, primary, **more):

@@ -34,7 +34,7 @@ build() {
   local folder=$1 flags=$2 began=$SECONDS
   shift 2
   printf '\033[1m==>\033[0m Building %s (the lab'\''s Kubernetes, once)\n' "$folder" >&2
-  (cd "$here/programs/$folder" && nice "$go" build -ldflags "-s -w $flags" -o "$target/" "$@")
+  (cd "$here/programs/$folder" && nice -n 19 "$go" build -ldflags "-s -w $flags" -o "$target/" "$@")
   printf '    %s took %d s\n' "$folder" $((SECONDS - began)) >&2
 }
 build pause "" .

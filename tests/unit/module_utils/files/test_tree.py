@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core import lock
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.files import tree
 from ansible_collections.horizontal.scaling.plugins.module_utils.files.installation import Installation
@@ -251,7 +252,7 @@ def test_what_a_killed_run_left_is_cleaned(root, tmp_path):
 
 
 def test_a_second_editor_waits_and_is_told(root, monkeypatch):
-    monkeypatch.setattr(tree, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.2)
     holder = os.open(str(root), os.O_RDONLY)
     try:
         fcntl.flock(holder, fcntl.LOCK_EX)

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import by_patroni, patroni, patroni_member
 
 from .recorded import text
@@ -77,3 +78,35 @@ def test_one_complaint_may_pass_and_two_do_not():
 @pytest.mark.parametrize(("body", "found"), [(b'{"a": 1}', {"a": 1}), (b"Switchover failed\n", "Switchover failed")])
 def test_an_answer_is_json_or_text(body, found):
     assert patroni.parse(body) == found
+
+
+class Members:
+    """A change of roles from db1 to db2, and what the Patroni of each member says in turn."""
+
+    def __init__(self, monkeypatch, **words):
+        self.values = {"primary": "db2", "former_primary": "db1"}
+        self.words = {name: iter(said) for name, said in words.items()}
+        monkeypatch.setattr(by_patroni, "_api", lambda _task, name: self.api(name))
+        monkeypatch.setattr(by_patroni, "AWAKE_SECONDS", 0.3)
+
+    def api(self, name):
+        class Api:
+            def get(_self, path):
+                said = next(self.words[name])
+                if said is None:
+                    raise patroni.Silent("no answer")
+                return 200, {"state": said}
+
+        return Api()
+
+
+def test_a_member_is_waited_for_until_patroni_has_its_server_again(monkeypatch):
+    members = Members(monkeypatch, db1=["running"], db2=["unknown", None, "streaming"], db3=["starting"])
+    by_patroni._wake(members, ["db1", "db2", "db3"])
+    assert list(members.words["db2"]) == []
+
+
+def test_nothing_begins_while_the_candidate_does_not_run(monkeypatch):
+    members = Members(monkeypatch, db1=["running"], db2=["starting"] * 100, db3=[])
+    with pytest.raises(ScalingError, match="db2 says of its server that it is starting"):
+        by_patroni._wake(members, ["db1", "db2", "db3"])

