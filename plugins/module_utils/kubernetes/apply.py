@@ -168,6 +168,18 @@ class Run:
             definitions = [identity(each) for each in now if each["kind"] == "CustomResourceDefinition"]
             if definitions and not self._check:
                 self._wait_for(dict.fromkeys(definitions))
+                self._wait_until_known(wanted)
+
+    def _wait_until_known(self, wanted: list[Document]) -> None:
+        """A kind whose definition is established may not be among what the server offers yet."""
+
+        def missing() -> list[Identity]:
+            keys = [identity(each) for each in wanted]
+            return [key for key in keys if not self._service.resource(key.api_version, key.kind)]
+
+        left, ok = Deadline(self._params["timeout"]).wait_for(missing, lambda found: not found, 0.1)
+        if not ok:
+            raise unknown(left[0])
 
     def prune(self, wanted: set[Identity], prune: dict[str, t.Any], labels: dict[str, str]) -> None:
         """Delete what has the labels and this field manager, and is not wanted any more."""

@@ -34,15 +34,15 @@ def converge(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     cordon = params["state"] != "uncordoned"
     turned = [key for key, node in zip(keys, nodes) if bool(node["spec"].get("unschedulable")) != cordon]
     in_parallel(lambda key: service.patch(key, {"spec": {"unschedulable": cordon or None}}, check_mode), turned)
-    seconds = 0.0
+    evicted, seconds = leaving, 0.0
     if drained and not check_mode:
         try:
-            seconds = _evict(service, leaving, params)
+            evicted, seconds = _evict(service, leaving, params)
         except ScalingError:
             # What was schedulable before is again: a drain that gave up must not cost the cluster a node.
             in_parallel(lambda key: service.patch(key, {"spec": {"unschedulable": None}}, False), turned)
             raise
-    names = [str(identity(pod)) for pod in leaving]
+    names = [str(identity(pod)) for pod in evicted]
     after = {name: {"schedulable": not cordon} for name in before}
     for pod in leaving:
         before[pod["spec"]["nodeName"]].setdefault("pods", []).append(str(identity(pod)))
@@ -56,6 +56,10 @@ def _state(node: Document) -> dict[str, t.Any]:
 def _pods(service: Service, node: str) -> list[Document]:
     answer = service.client.request("GET", "/api/v1/pods", {"fieldSelector": f"spec.nodeName={node}"})
     return [{"apiVersion": "v1", "kind": "Pod", **each} for each in answer["items"]]
+
+
+def _by_uid(pods: list[Document]) -> dict[str, Document]:
+    return {str(pod["metadata"]["uid"]): pod for pod in pods}
 
 
 def _leaving(service: Service, params: dict[str, t.Any]) -> list[Document]:
@@ -89,10 +93,11 @@ def held(pod: Document, params: dict[str, t.Any]) -> str:
     return ""
 
 
-def _evict(service: Service, leaving: list[Document], params: dict[str, t.Any]) -> float:
+def _evict(service: Service, leaving: list[Document], params: dict[str, t.Any]) -> tuple[list[Document], float]:
     """Ask for all in turns until none is there: a budget that is used up now may not be in the next round."""
     deadline = Deadline(params["timeout"])
-    waiting = {str(pod["metadata"]["uid"]): pod for pod in leaving}
+    waiting = _by_uid(leaving)
+    evicted = dict(waiting)
     granted: set[str] = set()
     reasons: dict[str, str] = {}
     while True:
@@ -106,7 +111,11 @@ def _evict(service: Service, leaving: list[Document], params: dict[str, t.Any]) 
         there = {pod["metadata"]["uid"] for found in in_parallel(lambda n: _pods(service, n), nodes) for pod in found}
         waiting = {uid: pod for uid, pod in waiting.items() if uid in there}
         if not waiting:
-            return deadline.elapsed
+            # A scheduler that had not heard of the cordon yet may have sent the node another one meanwhile.
+            waiting = _by_uid(_leaving(service, params))
+            evicted.update(waiting)
+        if not waiting:
+            return list(evicted.values()), deadline.elapsed
         if not deadline.remaining:
             left = [
                 f"{identity(pod)} ({'it has not ended yet' if uid in granted else reasons.get(uid, 'not asked')})"

@@ -42,7 +42,11 @@ READY = Verdict(True)
 
 
 def judge(
-    document: Document, pods: t.Sequence[Document], now: datetime.datetime, condition: tuple[str, str] | None = None
+    document: Document,
+    pods: t.Sequence[Document],
+    now: datetime.datetime,
+    condition: tuple[str, str] | None = None,
+    since: datetime.datetime | None = None,
 ) -> Verdict:
     """Judge an object.
 
@@ -51,6 +55,7 @@ def judge(
         pods: a workload's own pods of the wanted revision (see `pods_of`).
         now: for shortages that may pass; aware of its time zone.
         condition: type and status to wait for, instead of what is known of the kind.
+        since: when this revision was begun at the earliest: a shortage may be told of the one before until then.
     """
     if document["metadata"].get("deletionTimestamp"):
         return Verdict(False, "it is being deleted", True)
@@ -59,7 +64,7 @@ def judge(
     verdict = KINDS.get(document["kind"], _other)(document)
     if verdict.ready or verdict.hopeless:
         return verdict
-    troubles = [_shortage(document, now), *(pod_trouble(pod, now) for pod in pods)]
+    troubles = [_shortage(document, now, since), *(pod_trouble(pod, now) for pod in pods)]
     found = [trouble for trouble in troubles if trouble]
     for trouble in found:
         if trouble.hopeless:
@@ -237,11 +242,12 @@ def _seconds(since: str | None, now: datetime.datetime) -> float:
     return (now - datetime.datetime.fromisoformat(since.replace("Z", "+00:00"))).total_seconds()
 
 
-def _shortage(document: Document, now: datetime.datetime) -> Verdict | None:
+def _shortage(document: Document, now: datetime.datetime, since: datetime.datetime | None) -> Verdict | None:
     """No pods can be made: a quota is exceeded, or admission refuses them."""
     failure = conditions(document).get("ReplicaFailure", {})
     if failure.get("status") == "True":
-        lasting = _seconds(failure.get("lastTransitionTime"), now) >= GRACE
+        own = (now - since).total_seconds() if since else GRACE
+        lasting = min(own, _seconds(failure.get("lastTransitionTime"), now)) >= GRACE
         return Verdict(False, f"its pods cannot be created: {_words(failure)}", lasting)
     return None
 

@@ -109,6 +109,10 @@ class Watch(threading.Thread):
         return True
 
 
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
 class Waiter:
     """Waits for objects.
 
@@ -122,6 +126,7 @@ class Waiter:
         self._wanted = wanted
         self._known: dict[Identity, Document] = {}
         self._sink: queue.Queue = queue.Queue()
+        self._began = _now()
 
     def until_ready(self, seconds: float) -> float:
         """Seconds that it took.
@@ -130,6 +135,7 @@ class Waiter:
             ScalingError: it did not come true in time, or cannot any more; with the reason and a pod's last lines.
         """
         deadline = Deadline(seconds)
+        self._began = _now()
         pending = set(self._wanted)
         self._watch_all(self._needs())
         try:
@@ -211,7 +217,7 @@ class Waiter:
             )
         elif key.kind == "Pod":
             pods = [document]
-        return predicates.judge(document, pods, datetime.datetime.now(datetime.timezone.utc), self._wanted[key])
+        return predicates.judge(document, pods, _now(), self._wanted[key], self._began)
 
     def _failure(self, key: Identity, verdict: predicates.Verdict, what: str) -> ScalingError:
         details: dict[str, t.Any] = {"object": key._asdict(), "reason": verdict.reason}

@@ -130,7 +130,7 @@ def test_versions_change_or_fail_to_without_a_failed_request(loads):
     }.items():
         failed = converge(version, "-e", "kubernetes_service_wait_timeout=60")
         assert failed.returncode != 0
-        assert words in failed.stdout, failed.stdout
+        assert words in failed.stdout + failed.stderr, failed.stdout
         assert serving() == "2.0.0"
     done = converge("1.0.0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -144,7 +144,7 @@ def test_versions_change_or_fail_to_without_a_failed_request(loads):
 def test_input_that_cannot_work_is_refused_in_one_sentence():
     refused = converge("1.0.0", "-e", "kubernetes_service_port=0")
     assert refused.returncode != 0
-    assert "kubernetes_service_port 0 is out of range" in refused.stdout
+    assert "kubernetes_service_port 0 is out of range" in refused.stdout + refused.stderr
 
 
 def test_the_secret_is_in_no_output():

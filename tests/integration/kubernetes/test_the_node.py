@@ -33,7 +33,7 @@ def test_a_node_is_drained_and_taken_into_use_again(namespace, node):
     assert get("deployment", "claims", namespace)["status"]["availableReplicas"] == 2
     done = drain(node, timeout=120)
     assert "failed" not in done, done["msg"]
-    assert sorted(done["evicted"]) == sorted(predicted["evicted"])
+    assert set(done["evicted"]) >= set(predicted["evicted"])
     pods = json.loads(kubectl("--namespace", namespace, "get", "pods", "--output=json"))["items"]
     assert all(not each["spec"].get("nodeName") for each in pods)
     assert not drain(node, timeout=120)["changed"]

@@ -82,6 +82,14 @@ def test_a_shortage_that_lasts_is_final(name):
     assert verdict(name, after=LATER).hopeless
 
 
+def test_a_shortage_of_the_revision_before_is_not_held_against_this_one():
+    found = recorded("quota")
+    now = newest_time(found) + LATER
+    workload = found["Deployment"][0]
+    assert not predicates.judge(workload, [], now, since=now - SOON).hopeless
+    assert predicates.judge(workload, [], now, since=now - LATER).hopeless
+
+
 def test_what_is_ready():
     assert verdict("ready") == predicates.READY
     assert verdict("sets_ready", "StatefulSet") == predicates.READY
