@@ -8,9 +8,9 @@ source tests/lab/environment.sh
 mkdir -p build/logs
 
 # The quick ones first, whose failures say most, and the one that builds the hosts' image; then by the time that they take, so that the
-# lanes end together. `sanity` and `cores` cannot run beside each other.
+# lanes end together. `sanity` and `cores` cannot run beside each other. `molecule-kubernetes` is run by name: see docs/testing.md.
 stages=(lint molecule-lab unit artifact sanity
-        molecule-{rolling_update,rolling_update_surroundings,kubernetes,mongodb,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
+        molecule-{rolling_update,rolling_update_surroundings,mongodb,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
         molecule-{rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
         cores)
 
