@@ -241,7 +241,7 @@ class Waiter:
         # One with a pod that can be asked says most.
         first = next((key for key, verdict in reasons.items() if verdict.pod), sorted(pending)[0])
         others = [f"{key}: {verdict.reason}" for key, verdict in reasons.items() if key != first]
-        error = self._failure(first, reasons[first], f"was not ready within {seconds:.0f} s")
+        error = self._failure(first, reasons[first], f"was not ready within {round(seconds, 1):g} s")
         if others:
             more = f" And {len(others)} more: {'; '.join(others[:5])}."
             return ScalingError(f"{error}{more}", **error.details)
