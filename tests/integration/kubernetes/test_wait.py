@@ -75,6 +75,8 @@ def test_a_quota_and_an_admission_that_refuse_pods_are_named(namespace):
     assert "exceeded quota: few" in failed["msg"]
     assert available(namespace) == 1
     kubectl("--namespace", namespace, "delete", "quota", "few")
+    # A Deployment tells the first reason for as long as pods cannot be created.
+    assert "failed" not in apply(namespace, deployment())
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     failed = apply(namespace, deployment(env=[{"name": "A", "value": "2"}]), timeout=300)
     assert "violates PodSecurity" in failed["msg"]
