@@ -6,13 +6,9 @@ Without a cluster the tests are skipped; the scenario `kubernetes` starts one.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
 import json
 import os
 import subprocess
-import sys
 import time
 import typing as t
 import uuid
@@ -20,10 +16,7 @@ from pathlib import Path
 
 import pytest
 
-if "ansible_collections" not in sys.modules and os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
-    from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
-    _AnsibleCollectionFinder(paths=[os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep)[0]])._install()
+from ..running import run_module
 
 IMAGE = "localhost/claims-service:1.0.0"
 
@@ -63,20 +56,6 @@ def namespace() -> t.Iterator[str]:
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
-
-
-def run_module(name: str, parameters: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
-    """A module's result, from its argument spec to its JSON, without a process of its own."""
-    from ansible.module_utils import basic
-
-    module = importlib.import_module(f"ansible_collections.horizontal.scaling.plugins.modules.{name}")
-    arguments = dict(parameters, _ansible_check_mode=check, _ansible_diff=True, _ansible_remote_tmp="/tmp")
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
-        module.main()
-    return json.loads(out.getvalue().strip().splitlines()[-1])
 
 
 def apply(namespace: str, *definitions: dict[str, t.Any], check: bool = False, **options: t.Any) -> dict[str, t.Any]:
