@@ -77,7 +77,7 @@ wait
 for stage in "$@"; do
   grep -q ' FAILED ' "build/logs/$stage.result" || continue
   printf '\n%s:\n' "$stage"
-  grep -E '^(\[ERROR\]|fatal: |E   |FAILED |ERROR )|"?msg"?: ' "build/logs/$stage.log" | tail -n 12 | cut -c -500
+  grep -E '^(\[ERROR\]|E   |FAILED )' "build/logs/$stage.log" | tail -n 12 | cut -c -500
 done
 
 passed=0
