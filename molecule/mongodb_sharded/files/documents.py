@@ -26,6 +26,7 @@ def server(host):
         password=KEY,
         authSource="local",
         authMechanism="SCRAM-SHA-256",
+        uuidRepresentation="standard",
     )
 
 

@@ -97,6 +97,14 @@ def test_a_member_is_no_router(cluster):
     assert "is no router" in refused["msg"]
 
 
+def test_another_router_is_asked_when_one_does_not_answer(cluster):
+    options = cluster.parameters()
+    found = cluster.run(check=True, routers=["127.0.0.1:1", *options["routers"]], balancer=True)
+    assert found.get("changed") is False, found
+    refused = cluster.run(routers=["127.0.0.1:1"], reach_timeout=0.1)
+    assert "MongoDB 127.0.0.1:1 gives no answer" in refused["msg"]
+
+
 def test_what_is_told_is_valid_input(cluster):
     config = cluster.sets["config"]
     info = [
@@ -193,6 +201,10 @@ def test_controllers_killed_at_any_instant_and_a_config_server_are_made_good_by_
         child.kill()
         child.join()
     cluster.sets["config"][0].kill()
+    # What a move of the database leaves that was cut off by its servers' end: MongoDB 6.0 does not take it up again.
+    cluster.primary("d").claims.plain.insert_one({"_id": -1})
+    until(lambda: "drop them on that shard itself" in cluster.run(**gone).get("msg", ""), 100)
+    cluster.primary("d").claims.plain.drop()
     until(lambda: not cluster.run(**gone).get("failed"), 100)
     for check in (True, False):
         assert cluster.run(check=check, **gone)["changed"] is False
