@@ -143,7 +143,7 @@ class Run:
         return {name: named[name] for name in self._wanted_defaults()}
 
     def _view(self, config: Document, defaults: Document) -> Document:
-        return {**plan.view(config, self.settings), **defaults}
+        return service.plain({**plan.view(config, self.settings), **defaults})
 
     def _read_view(self, reading: Reading) -> Document:
         client = self._client(reading)

@@ -45,6 +45,12 @@ class Run:
             return self._outcome(before, sharding.view(planned[-1].state if planned else first, wanted))
         state = first
         while (step := sharding.next_step(state, wanted)) is not None:
+            if len(self.steps) > 2 * len(planned):
+                raise ScalingError(
+                    f"After {len(self.steps)} steps the cluster is not as wanted: somebody else changes it, too.",
+                    "Run the task again when they have ended.",
+                    steps=self.steps,
+                )
             self._take(step, wanted)
             self.steps.append(step.message)
             state = self._read_back(step, wanted)

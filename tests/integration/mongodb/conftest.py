@@ -41,21 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Server:
     """A mongod."""
 
-    def __init__(self, binary: str, base: Path, name: str, role: str, port: int) -> None:
+    def __init__(self, binary: str, base: Path, name: str, *, role: str, port: int, key: str = "key") -> None:
         self.name, self.port = name, port
         self.place = f"127.0.0.1:{port}"
         self._data = base / f"{name}-{port}"
         self._data.mkdir()
         self._words = [binary, "--dbpath", str(self._data), "--port", str(port), "--bind_ip", "127.0.0.1"]
-        self._words += [
-            "--replSet",
-            name,
-            f"--{role}",
-            "--keyFile",
-            str(base / "key"),
-            "--wiredTigerCacheSizeGB",
-            "0.25",
-        ]
+        self._words += ["--replSet", name, "--keyFile", str(base / key), "--wiredTigerCacheSizeGB", "0.25"]
+        self._words += [f"--{role}"] if role else []
         self._words += ["--oplogSize", "990", "--setParameter", "orphanCleanupDelaySecs=0"]
         # After some minutes a cluster shards its sessions into 1024 chunks, whose drain takes that many seconds.
         self._words += ["--setParameter", "disableLogicalSessionCacheRefresh=true"]
@@ -91,14 +84,64 @@ class Server:
             return plain.admin.command("hello")["isWritablePrimary"]
 
 
-class Sharded:
-    """Config servers of three members, replica sets for shards, and a router."""
+class Sets:
+    """Replica sets with one key."""
 
     def __init__(self, base: Path, binary: str) -> None:
-        self._binary, self.base = binary, base
+        self.binary, self.base = binary, base
         (base / "key").write_text(KEY, encoding="utf-8")
         (base / "key").chmod(0o400)
         self.sets: dict[str, list[Server]] = {}
+
+    def start_set(self, name: str, role: str = "shardsvr", count: int = 1) -> list[Server]:
+        """A replica set; the first member is its primary."""
+        ports = free_ports(*map(str, range(count))).values()
+        servers = [Server(self.binary, self.base, name, role=role, port=port) for port in ports]
+        self.sets[name] = servers
+        members = [
+            {"_id": number, "host": each.place, "priority": 2 if number == 0 else 1}
+            for number, each in enumerate(servers)
+        ]
+        document = {"_id": name, "members": members, **({"configsvr": True} if role == "configsvr" else {})}
+        for each in servers:
+            until(lambda each=each: not each.is_primary(), 30, pymongo.errors.PyMongoError)
+        plain = pymongo.MongoClient("127.0.0.1", servers[0].port, directConnection=True)
+        plain.admin.command("replSetInitiate", document)
+        until(servers[0].is_primary, 60, pymongo.errors.PyMongoError)
+        return servers
+
+    def first_user(self, name: str) -> None:
+        """By the localhost exception."""
+        first = pymongo.MongoClient("127.0.0.1", self.sets[name][0].port, directConnection=True)
+        roles = ["clusterAdmin", "userAdminAnyDatabase"]
+        first.admin.command("createUser", "manager", pwd=SECRET, roles=roles)
+
+    def primary(self, name: str) -> pymongo.MongoClient:
+        """Whoever is the primary of a set by then, of which members may be away."""
+        found: list[Server] = []
+
+        def look() -> bool:
+            for each in self.sets[name]:
+                with contextlib.suppress(pymongo.errors.PyMongoError):
+                    if each.is_primary():
+                        found.append(each)
+                        return True
+            return False
+
+        until(look, 60)
+        return found[0].internal
+
+    def stop(self) -> None:
+        for each in [server for servers in self.sets.values() for server in servers]:
+            with contextlib.suppress(Exception):
+                each.kill()
+
+
+class Sharded(Sets):
+    """Config servers of three members, replica sets for shards, and a router."""
+
+    def __init__(self, base: Path, binary: str) -> None:
+        super().__init__(base, binary)
         self.start_set("config", "configsvr", 3)
         self.router_port = free_ports("router")["router"]
         hosts = ",".join(each.place for each in self.sets["config"])
@@ -115,9 +158,7 @@ class Sharded:
                 stdout=log,
                 stderr=log,
             )
-        first = pymongo.MongoClient("127.0.0.1", self.sets["config"][0].port, directConnection=True)
-        roles = ["clusterAdmin", "userAdminAnyDatabase"]
-        first.admin.command("createUser", "manager", pwd=SECRET, roles=roles)
+        self.first_user("config")
         self.client = pymongo.MongoClient(
             *("127.0.0.1", self.router_port),
             username="manager",
@@ -127,41 +168,9 @@ class Sharded:
         )
         until(lambda: self.client.admin.command("ping"), 30, pymongo.errors.PyMongoError)
 
-    def start_set(self, name: str, role: str = "shardsvr", count: int = 1) -> list[Server]:
-        """A replica set; the first member is its primary."""
-        ports = free_ports(*map(str, range(count))).values()
-        servers = [Server(self._binary, self.base, name, role, port) for port in ports]
-        self.sets[name] = servers
-        members = [
-            {"_id": number, "host": each.place, "priority": 2 if number == 0 else 1}
-            for number, each in enumerate(servers)
-        ]
-        document = {"_id": name, "members": members, **({"configsvr": True} if role == "configsvr" else {})}
-        for each in servers:
-            until(lambda each=each: not each.is_primary(), 30, pymongo.errors.PyMongoError)
-        plain = pymongo.MongoClient("127.0.0.1", servers[0].port, directConnection=True)
-        plain.admin.command("replSetInitiate", document)
-        until(servers[0].is_primary, 60, pymongo.errors.PyMongoError)
-        return servers
-
     def shard(self, name: str, **options: t.Any) -> dict[str, t.Any]:
         """A shard as the module is told of it."""
         return {"name": name, "hosts": [each.place for each in self.sets[name]], **options}
-
-    def primary(self, name: str) -> pymongo.MongoClient:
-        """Whoever is the primary of a set by then, of which members may be away."""
-        found: list[Server] = []
-
-        def look() -> bool:
-            for each in self.sets[name]:
-                with contextlib.suppress(pymongo.errors.PyMongoError):
-                    if each.is_primary():
-                        found.append(each)
-                        return True
-            return False
-
-        until(look, 60)
-        return found[0].internal
 
     def run(self, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         return running.run_module("mongodb_sharded_cluster", self.parameters(**options), check)
@@ -190,9 +199,7 @@ class Sharded:
 
     def stop(self) -> None:
         self._router.kill()
-        for each in [server for servers in self.sets.values() for server in servers]:
-            with contextlib.suppress(Exception):
-                each.kill()
+        super().stop()
 
 
 @pytest.fixture(scope="session")
@@ -208,5 +215,12 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, mongod: str) -> t.Iterator[Sharded]:
     made = Sharded(tmp_path_factory.mktemp("sharded"), mongod)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory, mongod: str) -> t.Iterator[Sets]:
+    made = Sets(tmp_path_factory.mktemp("sets"), mongod)
     yield made
     made.stop()
