@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Documents of the sharded cluster, written to and counted on its shards themselves, since the lab's router routes none.
+"""Documents of the sharded cluster, written to and counted on its shards themselves: the lab's router routes none.
 
-    documents.py fill   writes numbered documents to the shards that own their ranges, and a database without sharding to south
-    documents.py show   prints, as JSON, the documents of each collection on all shards of the cluster, and where chunks and databases are
+documents.py fill PASSWORD   writes numbered documents to the shards that own their ranges, and some to a database
+                             without sharding, which it makes on south through the router, as manager
+documents.py show            prints, as JSON, how many documents all shards together have of each collection, and
+                             where chunks and databases are
 """
 
 import json
 import sys
+from pathlib import Path
 
 import pymongo
 from bson.son import SON
 
-with open("/etc/mongodb/keyfile", encoding="utf-8") as keyfile:
-    KEY = keyfile.read().strip()
+KEY = Path("/etc/mongodb/keyfile").read_text(encoding="utf-8").strip()
 
 
 def server(host):
@@ -54,7 +56,7 @@ def fill():
 
 def show():
     counted = {"claims.files": "files", "claims.patients": "patients", "notes.plain": "plain"}
-    result = {name: 0 for name in counted.values()}
+    result = dict.fromkeys(counted.values(), 0)
     for shard in shards.values():
         for name, short in counted.items():
             database, collection = name.split(".")
