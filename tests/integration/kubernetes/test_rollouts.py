@@ -197,5 +197,7 @@ def test_another_one_pauses_a_rollout_before_it_begins_and_calls_it_off(first):
 
 
 def test_input_that_cannot_work_is_refused_in_one_sentence():
+    seen = latest()["id"]
     assert "2.0.0+b1' cannot be a label" in badly(deploy("2.0.0+b1"))
+    assert latest()["id"] == seen
     assert "has no hosts 'no-such'" in badly(deploy("2.0.0", rollout_hosts="no-such"))
