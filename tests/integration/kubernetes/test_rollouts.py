@@ -95,6 +95,7 @@ def test_there_and_back_and_a_version_that_never_gets_healthy_without_a_failed_r
     assert (record["state"], record["from"], record["version"]) == ("succeeded", "1.0.0", "2.0.0")
     assert record["batches"][0]["evidence"]["verdict"] == "success"
     assert "changed=0" in well(deploy("2.0.0"))
+    assert "changed=0" in well(play("site"))
 
     said = badly(deploy("2.0.0-unhealthy", kubernetes_service_wait_timeout=30))
     assert "was not ready within 30 s: " in said
