@@ -73,6 +73,13 @@ trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT TERM
 for ((lane = 0; lane < lanes; lane++)); do run_lane & done
 wait
 
+# Why, once more and in few lines, where a reader of the end finds it.
+for stage in "$@"; do
+  grep -q ' FAILED ' "build/logs/$stage.result" || continue
+  printf '\n%s:\n' "$stage"
+  grep -E '^(\[ERROR\]|E   |FAILED )' "build/logs/$stage.log" | tail -n 12 | cut -c -500
+done
+
 passed=0
 echo
 for stage in "$@"; do

@@ -43,6 +43,7 @@ options:
       lsn: *observed
       lag_bytes: *observed
       lag_seconds: *observed
+      applies_later: *observed
       sync_state: *observed
       replay_paused: *observed
       version: *observed

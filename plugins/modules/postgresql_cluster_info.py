@@ -84,6 +84,9 @@ members:
     reason: {description: Why it is V(down)., type: str}
     upstream: {description: The member that it streams from., type: str}
     streaming: {description: Whether it streams right now., type: bool}
+    applies_later:
+      description: Whether its delay holds back WAL that it has. It follows another primary once it has applied that.
+      type: bool
     timeline: {description: The timeline that it is on., type: int}
     lsn: {description: End of the WAL that it has written or received., type: str}
     lag_bytes: {description: Bytes that it is behind the primary in replaying; null without a primary., type: int}

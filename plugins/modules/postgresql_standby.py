@@ -17,6 +17,8 @@ description:
   - A data directory is emptied only if it was proven that O(primary) has all that it has, or if O(replace) allows more.
   - Waits until the member streams and lags no more than O(max_lag_bytes) and O(max_lag_seconds), and fails as soon as
     the server's log says that this cannot come true, with that line.
+  - A member with C(recovery_min_apply_delay) need not have applied what it received. While it holds WAL back,
+    PostgreSQL does not change its stream. Then the member is left told what to do, and RV(streaming) is false.
 author:
   - The horizontal.scaling developers (@horizontal)
 attributes:
@@ -105,11 +107,12 @@ options:
     type: path
     default: ""
   max_lag_bytes:
-    description: Bytes of WAL that the member may be behind in replaying.
+    description: Bytes of WAL that the member may be behind in replaying, or in receiving if it has a delay.
     type: int
     default: 16777216
   max_lag_seconds:
-    description: Seconds that the last replayed commit may be old while more was received.
+    description: Seconds that the last replayed commit may be old while more was received. Not asked of a member with a
+      delay.
     type: float
     default: 10
   wait_timeout:
@@ -216,13 +219,18 @@ seconds:
   returned: success
   type: dict
   sample: {apply: 2.1, wait: 0.3}
+streaming:
+  description: Whether it streams from O(primary); if not, it does so once it has applied what its delay holds back.
+  returned: when not in check mode
+  type: bool
+  sample: true
 timeline:
   description: The timeline that the member is on.
   returned: when not in check mode
   type: int
   sample: 2
 lag_bytes:
-  description: Bytes of WAL that the member is behind in replaying.
+  description: Bytes of WAL that the member is behind in replaying, or in receiving if it has a delay.
   returned: when not in check mode
   type: int
   sample: 0

@@ -189,15 +189,14 @@ def rejoin(task: Task, primary: str, name: str, like: Document) -> None:
 
 
 def wait_streaming(task: Task, primary: str, name: str) -> None:
+    """Until the primary has a stream to the member, or the member is held up by its delay and comes later."""
     client = task.client(primary)
-    _, done = Deadline(task.params["rejoin_timeout"]).wait_for(
-        lambda: client.value(
-            "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'", (name,)
-        ),
-        bool,
-        0.02,
-        0.2,
-    )
+
+    def follows() -> bool:
+        sent = "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
+        return client.value(sent, (name,)) > 0 or predicates.applies_later(service.read(task.client(name)))
+
+    _, done = Deadline(task.params["rejoin_timeout"]).wait_for(follows, bool, 0.02, 0.2)
     if not done:
         raise ScalingError(
             f"{name} does not stream from {primary} after {task.params['rejoin_timeout']:g} s.",

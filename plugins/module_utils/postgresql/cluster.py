@@ -123,6 +123,7 @@ def topology(reading: Reading, members: t.Mapping[str, Member]) -> list[Document
                 "role": "standby" if document["in_recovery"] else "primary",
                 "upstream": upstream,
                 "streaming": (document.get("receiver") or {}).get("status") == "streaming",
+                "applies_later": predicates.applies_later(document),
                 "timeline": predicates.timeline(document),
                 "lsn": predicates.format_lsn(position),
                 "lag_bytes": max(0, head - applied) if head else None,

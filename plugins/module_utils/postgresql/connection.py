@@ -14,6 +14,7 @@ OBSERVED = (
     "reason",
     "upstream",
     "streaming",
+    "applies_later",
     "timeline",
     "lsn",
     "lag_bytes",

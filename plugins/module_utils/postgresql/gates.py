@@ -103,6 +103,9 @@ def _others_stream(reading: Reading, members: t.Mapping[str, Member], now: str, 
             bad += [f"{name} has been silent for more than {SILENT_SECONDS} s"] if name in silent else []
         elif document is None:
             bad.append(f"{name} does not answer")
+        elif predicates.applies_later(document):
+            # It may have no stream until it has applied what it holds; its slot keeps WAL for it.
+            bad += [] if upstream_of(document, members, told=True) else [f"{name} is told to stream from nobody"]
         elif not upstream_of(document, members) and name not in predicates.streams_to(primary):
             bad.append(f"{name} streams from nobody")
         elif name in silent:
@@ -116,7 +119,11 @@ def _lag(primary: Document, candidate: Document, wanted: str, limit: int) -> Gat
 
 
 def _timelines(reading: Reading, now: str) -> Gate:
-    found = {name: predicates.timeline(document) for name, document in reading.documents.items()}
+    found = {
+        name: predicates.timeline(document)
+        for name, document in reading.documents.items()
+        if not predicates.applies_later(document)
+    }
     bad = [f"{name} is on {timeline}" for name, timeline in found.items() if timeline != found[now]]
     message = f"{now} is on timeline {found[now]}, {', '.join(bad)}." if bad else f"All are on timeline {found[now]}."
     return Gate("timeline", not bad, message)

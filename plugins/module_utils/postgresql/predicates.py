@@ -149,6 +149,20 @@ def lag_seconds(document: Document) -> float:
     return max(0.0, float(document["replay_age"] or 0))
 
 
+def applies_later(document: Document) -> bool:
+    """Whether a standby is held up by its recovery_min_apply_delay.
+
+    It takes notice of a new primary_conninfo only when it has applied all that it holds, and until then starts no
+    receiver either: xlogrecovery.c asks for more WAL, and looks at the receiver, when it runs out of it.
+    """
+    return document["in_recovery"] and document["startup_wait"] == "RecoveryApplyDelay"
+
+
+def is_delayed(document: Document) -> bool:
+    """Whether a standby is told to apply WAL later than it could."""
+    return document["in_recovery"] and document["settings"]["recovery_min_apply_delay"] != "0"
+
+
 def slot_view(row: Document, now: int) -> Document:
     """A slot as results show it; `retained` is the WAL that it keeps, in bytes."""
     start = parse_lsn(row.get("restart_lsn"))

@@ -56,6 +56,7 @@ SELECT json_build_object(
   'receive_lsn', pg_last_wal_receive_lsn(),
   'replay_lsn', pg_last_wal_replay_lsn(),
   'replay_paused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END,
+  'startup_wait', (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup'),
   'replay_age', extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
   'receiver', (SELECT row_to_json(r) FROM (SELECT status, received_tli, sender_host, sender_port, slot_name,
       extract(epoch FROM clock_timestamp() - last_msg_receipt_time) AS silent

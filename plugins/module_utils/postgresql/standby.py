@@ -175,17 +175,15 @@ class Standby:
 
         def done(pair: tuple[Document, Document]) -> bool:
             document, upstream = pair
-            return (
-                self.streams(document)
-                and predicates.position(upstream) - predicates.parse_lsn(document["replay_lsn"])
-                <= limits["max_lag_bytes"]
-                and predicates.lag_seconds(document) <= limits["max_lag_seconds"]
-            )
+            if self.comes_later(document):
+                return True
+            near = predicates.is_delayed(document) or predicates.lag_seconds(document) <= limits["max_lag_seconds"]
+            return self.streams(document) and near and behind(document, upstream) <= limits["max_lag_bytes"]
 
         (document, upstream), reached = Deadline(limits["wait_timeout"]).wait_for(look, done, 0.05, 0.5)
         if not reached:
             if self.streams(document):
-                lag = predicates.position(upstream) - predicates.parse_lsn(document["replay_lsn"])
+                lag = behind(document, upstream)
                 raise ScalingError(
                     f"{limits['name']} streams from {self.upstream.name}, and lags by {lag} bytes and"
                     f" {predicates.lag_seconds(document):.1f} s after {limits['wait_timeout']} s.",
@@ -216,6 +214,13 @@ class Standby:
         wanted = (self.following["host"], self.following["port"], self.slot)
         return document["in_recovery"] and receiver.get("status") == "streaming" and source == wanted
 
+    def comes_later(self, document: Document) -> bool:
+        """Whether the member is told to stream as wanted, and does so once it has applied what its delay holds up."""
+        told = predicates.parse_conninfo(document["primary_conninfo"] or "")
+        where = (told.get("host"), told.get("port"), document["settings"]["primary_slot_name"])
+        wanted = (self.following["host"], self.following["port"], self.slot)
+        return predicates.applies_later(document) and not self.streams(document) and where == wanted
+
     def stale_slots(self) -> list[str]:
         """Slots on this member that were for standbys of its time as a primary."""
         if not self.params["remove_slots"] or not self.tools.pid():
@@ -227,6 +232,16 @@ class Standby:
             for s in slots
             if s["slot_name"] in names and not s["active"] and s["slot_type"] == "physical"
         ]
+
+
+def behind(document: Document, upstream: Document) -> int:
+    """Bytes that a member is behind: in replaying, or in receiving if it is to replay later."""
+    reached = (
+        predicates.position(document)
+        if predicates.is_delayed(document)
+        else predicates.parse_lsn(document["replay_lsn"])
+    )
+    return max(0, predicates.position(upstream) - reached)
 
 
 def converge(params: Document, check_mode: bool) -> Outcome:
@@ -292,8 +307,9 @@ def _carry_out(
         kept_wal=kept,
         removed_slots=removed,
         seconds={"apply": round(applied - began, 3), "wait": round(time.monotonic() - applied, 3)},
+        streaming=standby.streams(document),
         timeline=predicates.timeline(document),
-        lag_bytes=max(0, predicates.position(primary) - predicates.parse_lsn(document["replay_lsn"])),
+        lag_bytes=behind(document, primary),
         lag_seconds=predicates.lag_seconds(document),
     )
 

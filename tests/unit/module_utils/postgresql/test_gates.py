@@ -79,6 +79,18 @@ def test_the_synchronous_standby_may_take_over():
     assert closed(found) == {}
 
 
+def test_a_replica_that_holds_wal_back_needs_no_stream_and_no_timeline_but_somebody_to_follow():
+    held_up = {
+        "receiver": None,
+        "control_timeline": 1,
+        "startup_wait": "RecoveryApplyDelay",
+        "settings": {"recovery_min_apply_delay": "3600000"},
+    }
+    assert closed(reading(b={"senders": SENDERS[:1]}, c=held_up)) == {}
+    lost = reading(b={"senders": SENDERS[:1]}, c={**held_up, "primary_conninfo": "host=elsewhere"})
+    assert closed(lost) == {"replicas_stream": "c is told to stream from nobody."}
+
+
 def test_short_transactions_are_cut_off():
     assert closed(reading(b={"transactions": [dict(TRANSACTION, seconds=14.0)]})) == {}
 
