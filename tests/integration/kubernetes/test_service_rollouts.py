@@ -55,7 +55,7 @@ def ledger() -> dict[str, t.Any]:
 
 def latest() -> dict[str, t.Any]:
     found = ledger()
-    return (found["current"] + found["history"])[0]
+    return next(iter(found["current"] + found["history"]), {"id": ""})
 
 
 def well(done: subprocess.CompletedProcess) -> str:
