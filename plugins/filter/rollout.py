@@ -19,6 +19,7 @@ description:
   - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
   - C(gate_checks) gives expressions their name and minimum of samples.
+  - C(pods_in_trouble) tells which pods were ready and are not any more, or were started again.
   - C(batch_sizes) counts the hosts of each batch for a play's C(serial).
 author: The horizontal.scaling developers (@horizontal)
 options: {}
@@ -145,6 +146,23 @@ def gate_checks(expressions: t.Sequence[str], minimum: int) -> list[dict[str, t.
     return [{"name": text, "expression": text, "min_samples": int(minimum)} for text in expressions]
 
 
+def pods_in_trouble(now: t.Sequence[t.Mapping[str, t.Any]], before: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """What has become worse with pods, as kubernetes_workload_info tells of them.
+
+    Pods that came or went since do not count: an autoscaler may be at work.
+    """
+    ready = {pod["name"]: pod["restarts"] for pod in before if pod["ready"]}
+    troubles = []
+    for pod in now:
+        if pod["name"] not in ready or pod["phase"] == "Terminating":
+            continue
+        if pod["restarts"] > ready[pod["name"]]:
+            troubles.append(f"pod {pod['name']} was started again: {pod['reason'] or 'it is ready now'}")
+        elif not pod["ready"]:
+            troubles.append(pod["reason"] or f"pod {pod['name']} is not ready any more")
+    return troubles
+
+
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
@@ -155,6 +173,7 @@ class FilterModule:
             "wanted_servers": wanted_servers,
             "balanced_servers": balanced_servers,
             "lined_up": lined_up,
+            "pods_in_trouble": pods_in_trouble,
             "batch_sizes": batch_sizes,
             "gate_checks": gate_checks,
         }

@@ -48,6 +48,12 @@ options:
   undo_to:
     description: Revision to go back to; V(0) for the one before the newest. The workload gets it as a new revision.
     type: int
+  undo_to_hash:
+    description:
+      - Hash of the pods of the revision to go back to, as
+        RV(horizontal.scaling.kubernetes_workload_info#module:workloads) tells it.
+      - It stays when an undo gives the revision another number.
+    type: str
   restart:
     description: Replace all pods by new ones of the same version, as the workload's strategy says.
     type: bool
@@ -121,6 +127,7 @@ def main() -> None:
             "paused": {"type": "bool"},
             "replicas": {"type": "int"},
             "undo_to": {"type": "int"},
+            "undo_to_hash": {"type": "str"},
             "restart": {"type": "bool", "default": False},
             "wait": {"type": "bool", "default": True},
             "timeout": {"type": "float", "default": 300},

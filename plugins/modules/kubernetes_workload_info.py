@@ -51,7 +51,9 @@ EXAMPLES = r"""
 RETURN = r"""
 workloads:
   description: The workloads. C(usage) of a pod, in cores and bytes, is there where the cluster has the metrics API;
-    C(autoscaler) where a HorizontalPodAutoscaler leads the workload.
+    C(autoscaler) where a HorizontalPodAutoscaler leads the workload. C(version) is what the label
+    C(app.kubernetes.io/version) of the pods says, or else the tag of the first image. A revision keeps its C(hash) when
+    an undo gives it another number.
   returned: success
   type: list
   elements: dict
@@ -64,8 +66,15 @@ workloads:
       replicas: {wanted: 3, updated: 3, available: 3, all: 3}
       paused: false
       revision: 4
-      revisions: [{revision: 4, images: ["registry.example/claims-service:2.0.0"], replicas: 3}]
+      revisions:
+        - revision: 4
+          hash: 6f7d9c
+          version: 2.0.0
+          images: ["registry.example/claims-service:2.0.0"]
+          replicas: 3
+          available: 3
       images: ["registry.example/claims-service:2.0.0"]
+      version: 2.0.0
       autoscaler: {name: claims-service, minimum: 2, maximum: 10, wanted: 3, current: 3, conditions: {AbleToScale:
         "True"}}
       pods:

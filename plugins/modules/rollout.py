@@ -9,7 +9,8 @@ module: rollout
 short_description: Keep the record and the lock of a rollout in the ledger
 version_added: "0.1.0"
 description:
-  - Runs on the host that keeps the ledger. A service has at most one open rollout; whoever opened it holds the lock.
+  - Runs on the host that keeps the ledger, or where the cluster that keeps it can be reached from.
+  - A service has at most one open rollout; whoever opened it holds the lock.
   - A record survives the death of whoever writes it at any instant. A later run, from any machine, takes the rollout
     over and finishes it or goes back.
   - Every action compares the token of the run, so that a run that was taken over cannot change anything any more.
@@ -48,6 +49,36 @@ options:
     description: Directory of the ledger on a local file system.
     type: path
     default: /var/lib/horizontal_scaling/rollouts
+  kubernetes:
+    description:
+      - Keep the ledger in a Kubernetes cluster instead of in O(path), in a ConfigMap C(rollouts-SERVICE).
+      - Needs the Python package C(kubernetes) on the host that runs this module. Without O(kubernetes.kubeconfig) and
+        O(kubernetes.host), the variable C(KUBECONFIG), C(~/.kube/config), or the pod's own account are used.
+    type: dict
+    suboptions:
+      namespace:
+        description: Namespace of the ConfigMap.
+        type: str
+        required: true
+      kubeconfig:
+        description: File that names the API server and the credentials.
+        type: path
+      context:
+        description: Context of the kubeconfig; its current one when left out.
+        type: str
+      host:
+        description: Address of the API server, instead of a kubeconfig.
+        type: str
+      token:
+        description: Bearer token.
+        type: str
+      ca_path:
+        description: File with the authorities that sign the API server's certificate.
+        type: path
+      request_timeout:
+        description: Seconds until an answer has to be there.
+        type: float
+        default: 30
   plan:
     description: RV(horizontal.scaling.rollout_plan#module:plan), for O(action=begin).
     type: dict
@@ -228,8 +259,8 @@ corrupt:
 import typing as t
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome, run
-from ansible_collections.horizontal.scaling.plugins.module_utils.ledger.file_store import FileStore
 from ansible_collections.horizontal.scaling.plugins.module_utils.ledger.service import Ledger, check_service
+from ansible_collections.horizontal.scaling.plugins.module_utils.ledger.stores import WHERE, Stores
 
 SPEC = {
     "service": {"type": "str", "required": True},
@@ -238,7 +269,7 @@ SPEC = {
         "required": True,
         "choices": ["begin", "advance", "pause", "resume", "abort", "finish", "take_over"],
     },
-    "path": {"type": "path", "default": "/var/lib/horizontal_scaling/rollouts"},
+    **WHERE,
     "plan": {"type": "dict"},
     "owner": {"type": "str", "default": ""},
     "token": {"type": "str", "default": "", "no_log": True},
@@ -258,7 +289,7 @@ SPEC = {
 
 
 def converge(parameters: dict[str, t.Any], check_mode: bool) -> Outcome:
-    store = FileStore(parameters["path"], check_service(parameters["service"]))
+    store = Stores(parameters).of(check_service(parameters["service"]))
     return Ledger(store, check_mode).run(parameters)
 
 

@@ -9,7 +9,8 @@ module: rollout_info
 short_description: Read open and finished rollouts from the ledger
 version_added: "0.1.0"
 description:
-  - Runs on the host that keeps the ledger. Takes no lock, and never returns a token.
+  - Runs on the host that keeps the ledger, or where the cluster that keeps it can be reached from.
+  - Takes no lock, and never returns a token.
 author:
   - The horizontal.scaling developers (@horizontal)
 attributes:
@@ -31,6 +32,36 @@ options:
     description: Directory of the ledger.
     type: path
     default: /var/lib/horizontal_scaling/rollouts
+  kubernetes:
+    description:
+      - Keep the ledger in a Kubernetes cluster instead of in O(path), in a ConfigMap C(rollouts-SERVICE).
+      - Needs the Python package C(kubernetes) on the host that runs this module. Without O(kubernetes.kubeconfig) and
+        O(kubernetes.host), the variable C(KUBECONFIG), C(~/.kube/config), or the pod's own account are used.
+    type: dict
+    suboptions:
+      namespace:
+        description: Namespace of the ConfigMap.
+        type: str
+        required: true
+      kubeconfig:
+        description: File that names the API server and the credentials.
+        type: path
+      context:
+        description: Context of the kubeconfig; its current one when left out.
+        type: str
+      host:
+        description: Address of the API server, instead of a kubeconfig.
+        type: str
+      token:
+        description: Bearer token.
+        type: str
+      ca_path:
+        description: File with the authorities that sign the API server's certificate.
+        type: path
+      request_timeout:
+        description: Seconds until an answer has to be there.
+        type: float
+        default: 30
   limit:
     description: How many finished rollouts of each service to return; V(0) for all that are kept.
     type: int
@@ -91,10 +122,11 @@ corrupt:
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import run
 from ansible_collections.horizontal.scaling.plugins.module_utils.ledger.report import gather
+from ansible_collections.horizontal.scaling.plugins.module_utils.ledger.stores import WHERE
 
 SPEC = {
     "service": {"type": "str", "default": ""},
-    "path": {"type": "path", "default": "/var/lib/horizontal_scaling/rollouts"},
+    **WHERE,
     "limit": {"type": "int", "default": 0},
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures against peers and writes the figures into docs/benchmarks.md: run.sh [haproxy_servers rollout_plan second_run rollout switchover].
+# Measures against peers and writes the figures into docs/benchmarks.md: run.sh [haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply].
 # Use an idle machine: two cores carry the hosts, the load and Ansible. All of it takes about three quarters of an hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/lab/environment.sh
 source tests/lab/environment.sh
 mkdir -p build/bench
-(($#)) || set -- haproxy_servers rollout_plan second_run rollout switchover
+(($#)) || set -- haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply
 
 if ! command -v haproxy >/dev/null && [[ " $* " == *" haproxy_servers "* ]]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null
@@ -14,6 +14,12 @@ fi
 if [[ " $* " == *" rollout "* || " $* " == *" second_run "* ]]; then
   python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
   tests/lab/build_vegeta.sh
+fi
+
+if [[ " $* " == *" kubernetes_apply "* ]]; then
+  # A cluster that somebody has up stays.
+  python tests/lab/kubernetes/cluster.py status 2>/dev/null || trap 'ansible-playbook tests/lab/destroy_cluster.yml >/dev/null' EXIT
+  ansible-playbook tests/lab/create_cluster.yml >/dev/null
 fi
 
 for name in "$@"; do

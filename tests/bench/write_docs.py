@@ -127,6 +127,27 @@ def _rollout_row(name: str, found: Figures) -> list[str]:
     ]
 
 
+def apply(figures: Figures) -> str:
+    rows = [
+        (name, f"{each['first']:.2f}", f"{each['again']:.2f}", f"{each['cpu']:.2f}")
+        for name, each in figures["median"].items()
+    ]
+    large = [
+        (f"{int(count):,}", f"{each['first']:.1f}", f"{each['again']:.1f}")
+        for count, ways in figures["large"].items()
+        for each in ways.values()
+    ]
+    return (
+        f"{figures['objects']} ConfigMaps, ServiceAccounts and NetworkPolicies from one file, server-side apply on all "
+        f"sides, median of {figures['rounds']} rounds in turns; seconds of the whole command.\n\n"
+        + table(["", "first, s", "again, unchanged, s", "processor, first, s"], rows)
+        + f"\n\nThe module alone is {figures['ratio_kubectl']} times as fast as kubectl (again: "
+        f"{figures['ratio_kubectl_again']}), the whole run {figures['ratio_core']} times as fast as kubernetes.core's "
+        f"(again: {figures['ratio_core_again']}).\n\nMore objects, the module alone, once:\n\n"
+        + table(["objects", "first, s", "again, unchanged, s"], large)
+    )
+
+
 def switchover(figures: Figures) -> str:
     rows = [
         (
@@ -162,6 +183,7 @@ SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
     "haproxy_servers": ("Drain and re-enable servers", servers),
     "second_run": ("Second run of the platform", second_run),
     "rollout_plan": ("Plan of a rollout", plans),
+    "kubernetes_apply": ("Apply Kubernetes objects", apply),
 }
 HEAD = """# Benchmarks
 

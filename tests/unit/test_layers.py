@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UTILS = ROOT / "plugins/module_utils"
 PREFIX = "ansible_collections.horizontal.scaling.plugins.module_utils."
 DECISIONS = {"rollout", "health", "autoscale"}
-ROUTERS = {"traffic"}
+ON_PRODUCTS = {"traffic", "ledger"}
 DOING_IO = {"socket", "subprocess", "http", "urllib", "ssl", "shutil", "tempfile", "threading", "concurrent"}
 
 
@@ -22,7 +22,7 @@ def layer(package: str) -> int:
         return 0
     if package in DECISIONS:
         return 1
-    return 3 if package in ROUTERS else 2
+    return 3 if package in ON_PRODUCTS else 2
 
 
 def imports(path: pathlib.Path) -> set[str]:

@@ -13,6 +13,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.clie
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.objects import Document, Identity
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.service import Service, in_parallel
 
+VERSION = "app.kubernetes.io/version"
 READ = [
     *(("apps/v1", kind) for kind in (*predicates.WORKLOADS, "ReplicaSet", "ControllerRevision")),
     ("v1", "Pod"),
@@ -59,7 +60,8 @@ def describe(workload: Document, found: dict[str, list[Document]], now: datetime
     status, spec = workload.get("status") or {}, workload["spec"]
     kind, uid = workload["kind"], workload["metadata"]["uid"]
     newest = predicates.pods_of(workload, found["Pod"], found["ReplicaSet"])
-    verdict = predicates.judge(workload, newest, now)
+    newest_set = predicates.newest_set(workload, found["ReplicaSet"])
+    verdict = predicates.judge(workload, newest, now, replica_set=newest_set)
     owners = {uid} | {each["metadata"]["uid"] for each in found["ReplicaSet"] if predicates.owner(each) == uid}
     pods = [pod for pod in found["Pod"] if predicates.owner(pod) in owners]
     usage = {each["metadata"]["name"]: _usage(each) for each in found["PodMetrics"]}
@@ -81,6 +83,7 @@ def describe(workload: Document, found: dict[str, list[Document]], now: datetime
         "revision": revisions[0]["revision"] if revisions else 0,
         "revisions": revisions,
         "images": images(spec["template"]),
+        "version": version(spec["template"]),
         "autoscaler": _autoscaler(workload, found["HorizontalPodAutoscaler"]),
         "pods": [_pod(pod, usage.get(pod["metadata"]["name"]), now) for pod in pods],
     }
@@ -91,6 +94,12 @@ def images(template: Document) -> list[str]:
     return [each["image"] for each in template["spec"]["containers"]]
 
 
+def version(template: Document) -> str:
+    """The version that a pod template's label names, or else the tag of its first image; empty if there is neither."""
+    labels = template["metadata"].get("labels") or {}
+    return labels.get(VERSION) or images(template)[0].rpartition("/")[2].partition("@")[0].partition(":")[2]
+
+
 def _history(workload: Document, found: dict[str, list[Document]]) -> list[Document]:
     kind = "ReplicaSet" if workload["kind"] == "Deployment" else "ControllerRevision"
     return [each for each in found[kind] if predicates.owner(each) == workload["metadata"]["uid"]]
@@ -99,11 +108,18 @@ def _history(workload: Document, found: dict[str, list[Document]]) -> list[Docum
 def _revision(document: Document) -> dict[str, t.Any]:
     if document["kind"] == "ControllerRevision":
         template = document["data"]["spec"]["template"]
-        return {"revision": document["revision"], "images": images(template), "replicas": None}
+        number, counts = document["revision"], {"replicas": None, "available": None}
+    else:
+        template = document["spec"]["template"]
+        status = document.get("status") or {}
+        number = predicates.revision(document)
+        counts = {"replicas": status.get("replicas", 0), "available": status.get("availableReplicas", 0)}
     return {
-        "revision": predicates.revision(document),
-        "images": images(document["spec"]["template"]),
-        "replicas": (document.get("status") or {}).get("replicas", 0),
+        "revision": number,
+        "hash": predicates.pod_hash(document),
+        "version": version(template),
+        "images": images(template),
+        **counts,
     }
 
 

@@ -46,7 +46,7 @@ def judge(
     pods: t.Sequence[Document],
     now: datetime.datetime,
     condition: tuple[str, str] | None = None,
-    since: datetime.datetime | None = None,
+    replica_set: Document | None = None,
 ) -> Verdict:
     """Judge an object.
 
@@ -55,16 +55,20 @@ def judge(
         pods: a workload's own pods of the wanted revision (see `pods_of`).
         now: for shortages that may pass; aware of its time zone.
         condition: type and status to wait for, instead of what is known of the kind.
-        since: when this revision was begun at the earliest: a shortage may be told of the one before until then.
+        replica_set: a Deployment's newest ReplicaSet, which knows why its pods cannot be created; the Deployment itself
+            goes on telling what the former one said.
     """
     if document["metadata"].get("deletionTimestamp"):
         return Verdict(False, "it is being deleted", True)
     if condition:
         return _has_condition(document, *condition)
     verdict = KINDS.get(document["kind"], _other)(document)
-    if verdict.ready or verdict.hopeless:
-        return verdict
-    troubles = [_shortage(document, now, since), *(pod_trouble(pod, now) for pod in pods)]
+    if verdict.ready or verdict.hopeless or verdict == NOT_SEEN:
+        return verdict  # until it was seen, pods are those of the former version
+    troubles = [
+        _shortage(replica_set if document["kind"] == "Deployment" else document, now),
+        *(pod_trouble(pod, now) for pod in pods),
+    ]
     found = [trouble for trouble in troubles if trouble]
     for trouble in found:
         if trouble.hopeless:
@@ -242,12 +246,11 @@ def _seconds(since: str | None, now: datetime.datetime) -> float:
     return (now - datetime.datetime.fromisoformat(since.replace("Z", "+00:00"))).total_seconds()
 
 
-def _shortage(document: Document, now: datetime.datetime, since: datetime.datetime | None) -> Verdict | None:
+def _shortage(document: Document | None, now: datetime.datetime) -> Verdict | None:
     """No pods can be made: a quota is exceeded, or admission refuses them."""
-    failure = conditions(document).get("ReplicaFailure", {})
+    failure = conditions(document).get("ReplicaFailure", {}) if document else {}
     if failure.get("status") == "True":
-        own = (now - since).total_seconds() if since else GRACE
-        lasting = min(own, _seconds(failure.get("lastTransitionTime"), now)) >= GRACE
+        lasting = _seconds(failure.get("lastTransitionTime"), now) >= GRACE
         return Verdict(False, f"its pods cannot be created: {_words(failure)}", lasting)
     return None
 
@@ -302,9 +305,8 @@ def pods_of(workload: Document, pods: list[Document], replica_sets: list[Documen
     uid = workload["metadata"]["uid"]
     own = [pod for pod in pods if owner(pod) == uid]
     if workload["kind"] == "Deployment":
-        sets = [each for each in replica_sets if owner(each) == uid and revision(each) == revision(workload)]
-        newest = {each["metadata"]["uid"] for each in sets}
-        own = [pod for pod in pods if owner(pod) in newest]
+        newest = newest_set(workload, replica_sets)
+        own = [pod for pod in pods if newest and owner(pod) == newest["metadata"]["uid"]]
     elif workload["kind"] == "StatefulSet":
         wanted = (workload.get("status") or {}).get("updateRevision")
         own = [pod for pod in own if pod_hash(pod) == wanted]
@@ -312,6 +314,12 @@ def pods_of(workload: Document, pods: list[Document], replica_sets: list[Documen
         generation = _annotation(workload, "deprecated.daemonset.template.generation")
         own = [pod for pod in own if _label(pod, "pod-template-generation") == generation]
     return sorted(own, key=lambda pod: pod["metadata"].get("creationTimestamp") or "", reverse=True)
+
+
+def newest_set(deployment: Document, replica_sets: t.Sequence[Document]) -> Document | None:
+    """The ReplicaSet of a Deployment's newest revision; None where there is none yet."""
+    uid, wanted = deployment["metadata"]["uid"], revision(deployment)
+    return next((each for each in replica_sets if owner(each) == uid and revision(each) == wanted), None)
 
 
 def owner(document: Document) -> str:
@@ -327,9 +335,11 @@ def revision(document: Document) -> int:
     return int(_annotation(document, "deployment.kubernetes.io/revision") or 0)
 
 
-def pod_hash(pod: Document) -> str:
-    """What tells pods of one revision from those of another."""
-    return _label(pod, "pod-template-hash") or _label(pod, "controller-revision-hash")
+def pod_hash(document: Document) -> str:
+    """What tells pods of one revision from those of another, of a pod or of a revision."""
+    named = _label(document, "pod-template-hash") or _label(document, "controller-revision-hash")
+    # A StatefulSet's pods have their revision's name.
+    return named or (document["metadata"]["name"] if document.get("kind") == "ControllerRevision" else "")
 
 
 def _annotation(document: Document, name: str) -> str:

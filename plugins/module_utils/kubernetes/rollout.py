@@ -8,14 +8,21 @@ import copy
 import datetime
 import typing as t
 
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes import diff, predicates
-from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.client import STEPS, STRATEGIC, connect
+from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.client import (
+    STEPS,
+    STRATEGIC,
+    ApiError,
+    connect,
+)
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.objects import Document, Identity
-from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.service import Service
+from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.service import MANAGER, Service
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.wait import Waiter
 
+OWNED_SECONDS = 20.0
 RESTARTED = "kubectl.kubernetes.io/restartedAt"  # kubectl's own, so that both tell the same
 
 
@@ -31,6 +38,8 @@ def converge(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     document = before
     for patch, content_type in changes(before, history, params, datetime.datetime.now(datetime.timezone.utc)):
         document = service.patch(key, patch, check_mode, content_type)
+    if document is not before and not check_mode:
+        _take(service, key, document)
     waited = 0.0
     if params["wait"] and not check_mode and not document["spec"].get("paused"):
         waited = Waiter(service, {key: None}).until_ready(params["timeout"])
@@ -44,6 +53,24 @@ def converge(params: dict[str, t.Any], check_mode: bool) -> Outcome:
         paused=bool(document["spec"].get("paused")),
         waited=round(waited, 3),
     )
+
+
+def _take(service: Service, key: Identity, document: Document) -> None:
+    """Write who owns the fields; again while controllers write the object meanwhile."""
+    current: Document | None = document
+    deadline = Deadline(OWNED_SECONDS)
+    while current is not None:
+        owners = owned(current)
+        if owners is None:
+            return
+        metadata = {"resourceVersion": current["metadata"]["resourceVersion"], "managedFields": owners}
+        try:
+            service.patch(key, {"metadata": metadata}, False)
+            return
+        except ApiError as error:
+            if error.status != 409 or not deadline.remaining:
+                raise
+        current = service.read(key)
 
 
 def newest(workload: Document, history: list[Document]) -> int:
@@ -81,14 +108,15 @@ def changes(
             raise ScalingError("A DaemonSet has no replicas: it has a pod on each node.", "Leave replicas out.")
         if spec.get("replicas", 1) != params["replicas"]:
             wanted["replicas"] = params["replicas"]
-    if params["undo_to"] is not None:
-        patches += _undo(workload, history, params["undo_to"])
+    undo = params["undo_to"] is not None or bool(params["undo_to_hash"])
+    if undo:
+        patches += _undo(workload, _wanted(workload, history, params["undo_to"], params["undo_to_hash"]), history)
     if params["restart"]:
         note = {RESTARTED: now.strftime("%Y-%m-%dT%H:%M:%SZ")}
         wanted["template"] = {"metadata": {"annotations": note}}
     if wanted:
         patches.append(({"spec": wanted}, STRATEGIC))
-    if spec.get("paused") and params["paused"] is not False and (params["restart"] or params["undo_to"] is not None):
+    if spec.get("paused") and params["paused"] is not False and (params["restart"] or undo):
         raise ScalingError(
             f"{kind} {workload['metadata']['name']} is paused, so nothing would be rolled out.",
             "Resume it: paused=false.",
@@ -96,23 +124,64 @@ def changes(
     return patches
 
 
-def _undo(workload: Document, history: list[Document], revision: int) -> list[tuple[t.Any, str]]:
+def _wanted(workload: Document, history: list[Document], revision: int | None, pod_hash: str | None) -> Document:
+    """The revision to go back to."""
     own = sorted(of(workload, history), key=number)
-    if revision == 0 and len(own) > 1:
-        revision = number(own[-2])
-    found = [each for each in own if number(each) == revision]
+    if pod_hash:
+        found = [each for each in own if predicates.pod_hash(each) == pod_hash]
+    elif revision:
+        found = [each for each in own if number(each) == revision]
+    else:
+        found = own[-2:-1]
     if not found:
-        have = ", ".join(str(number(each)) for each in own) or "none"
+        have = ", ".join(predicates.pod_hash(each) if pod_hash else str(number(each)) for each in own) or "none"
         raise ScalingError(
-            f"{workload['metadata']['name']} has no revision {revision or 'to go back to'}; it has {have}.",
+            f"{workload['metadata']['name']} has no revision {pod_hash or revision or 'to go back to'}; it has {have}.",
             "Name one of these, or apply the wanted version.",
         )
-    if found[0] is own[-1]:
+    return found[0]
+
+
+def _undo(workload: Document, revision: Document, history: list[Document]) -> list[tuple[t.Any, str]]:
+    if number(revision) == newest(workload, history):
         return []
     if workload["kind"] != "Deployment":
-        return [(found[0]["data"], STRATEGIC)]
-    template = copy.deepcopy(found[0]["spec"]["template"])
+        return [(revision["data"], STRATEGIC)]
+    template = copy.deepcopy(revision["spec"]["template"])
     template["metadata"].get("labels", {}).pop("pod-template-hash", None)
     if template == workload["spec"]["template"]:
         return []
     return [([{"op": "replace", "path": "/spec/template", "value": template}], STEPS)]
+
+
+def owned(document: Document) -> list[dict[str, t.Any]] | None:
+    """The owners of the document's fields, as they have to be so that an apply takes away what an undo brought.
+
+    An undo is an update, and what an update has set stays although nobody applies it any more. So fields of the pod
+    template that this manager has updated become fields that it has applied, as `kubectl apply --server-side` does with
+    those of its older way. None if there are none.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#upgrading-from-client-side-apply-to-server-side-apply
+    """
+    entries = copy.deepcopy(document["metadata"].get("managedFields") or [])
+    own = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
+    applied = next((each for each in own if each.get("operation") == "Apply"), None)
+    updated = next((each for each in own if each.get("operation") == "Update"), None)
+    if not applied or not updated:
+        return None
+    fields = updated["fieldsV1"].get("f:spec", {}).pop("f:template", None)
+    if fields is None:
+        return None
+    template = applied["fieldsV1"].setdefault("f:spec", {}).setdefault("f:template", {})
+    _merge(template, fields)
+    if not updated["fieldsV1"].get("f:spec"):
+        updated["fieldsV1"].pop("f:spec", None)
+    return [each for each in entries if each["fieldsV1"]]
+
+
+def _merge(into: dict[str, t.Any], other: dict[str, t.Any]) -> None:
+    for name, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into.setdefault(name, value)

@@ -134,6 +134,21 @@ class Service:
                     continue
                 raise refused(key, error) from None
 
+    def create(self, document: Document) -> Document:
+        """Create an object; ApiError with status 409 when it is there."""
+        return self._sent("POST", document, namespace_only=True)
+
+    def replace(self, document: Document) -> Document:
+        """Write an object as a whole; ApiError with status 409 when the server has another resourceVersion of it."""
+        return self._sent("PUT", document)
+
+    def _sent(self, method: str, document: Document, namespace_only: bool = False) -> Document:
+        key = identity(document)
+        try:
+            return self.client.request(method, self.path(key, namespace_only), {"fieldManager": MANAGER}, document)
+        except ApiError as error:
+            raise refused(key, error) from None
+
     def patch(self, key: Identity, patch: t.Any, check: bool, content_type: str = MERGE) -> Document:
         """A patch of an object, as the content type says; a merge patch by default."""
         query = {"fieldManager": MANAGER, **({"dryRun": "All"} if check else {})}

@@ -126,7 +126,6 @@ class Waiter:
         self._wanted = wanted
         self._known: dict[Identity, Document] = {}
         self._sink: queue.Queue = queue.Queue()
-        self._began = _now()
 
     def until_ready(self, seconds: float) -> float:
         """Seconds that it took.
@@ -135,7 +134,6 @@ class Waiter:
             ScalingError: it did not come true in time, or cannot any more; with the reason and a pod's last lines.
         """
         deadline = Deadline(seconds)
-        self._began = _now()
         pending = set(self._wanted)
         self._watch_all(self._needs())
         try:
@@ -208,16 +206,15 @@ class Waiter:
         if document is None:
             return None
         pods: list[Document] = []
+        newest: Document | None = None
         if key.kind in predicates.WORKLOADS:
             near = [each for other, each in self._known.items() if other.namespace == key.namespace]
-            pods = predicates.pods_of(
-                document,
-                [each for each in near if each["kind"] == "Pod"],
-                [each for each in near if each["kind"] == "ReplicaSet"],
-            )
+            sets = [each for each in near if each["kind"] == "ReplicaSet"]
+            pods = predicates.pods_of(document, [each for each in near if each["kind"] == "Pod"], sets)
+            newest = predicates.newest_set(document, sets)
         elif key.kind == "Pod":
             pods = [document]
-        return predicates.judge(document, pods, _now(), self._wanted[key], self._began)
+        return predicates.judge(document, pods, _now(), self._wanted[key], newest)
 
     def _failure(self, key: Identity, verdict: predicates.Verdict, what: str) -> ScalingError:
         details: dict[str, t.Any] = {"object": key._asdict(), "reason": verdict.reason}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A record as the text of a file, with a checksum over it."""
+"""A record as text, with a checksum over it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,20 @@ class TooNew(Exception):
     """The text was written by a later version of the collection."""
 
 
+class Overtaken(Exception):
+    """Somebody else has changed the records since they were read.
+
+    Attributes:
+        record: what was to be written; it is there when the answer to its own write was lost.
+    """
+
+    def __init__(self, record: dict[str, t.Any] | None) -> None:
+        super().__init__()
+        self.record = record
+
+
 def encode(record: t.Mapping[str, t.Any]) -> bytes:
-    """The file's content."""
+    """The text."""
     body = _body(record)
     return f'{{"format": {FORMAT}, "checksum": "{_checksum(body)}", "record": {body}}}\n'.encode()
 
@@ -33,7 +45,7 @@ def decode(content: bytes) -> dict[str, t.Any]:
         TooNew: another format.
     """
     if not content.strip():
-        raise Unreadable("the file is empty")
+        raise Unreadable("it is empty")
     try:
         document = json.loads(content.decode())
     except (ValueError, RecursionError) as error:

@@ -45,6 +45,10 @@ class FileStore:
         self.current = self.directory / CURRENT
         self.history = self.directory / "history"
 
+    def exists(self) -> bool:
+        """Whether there may be records."""
+        return self.directory.is_dir()
+
     def read(self) -> dict[str, t.Any] | None:
         """The latest record, or None when there is none.
 

@@ -18,20 +18,21 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.rollout.record 
 )
 
 from .document import Unreadable
-from .file_store import FileStore, services
 from .service import check_service
+from .stores import Store, Stores
 
 
 def gather(parameters: dict[str, t.Any], check_mode: bool) -> Outcome:
-    """Entry point of rollout_info; reads without the lock, since every write is one rename."""
+    """Entry point of rollout_info; reads without the lock, since every write is one step."""
     if parameters["limit"] < 0:
         raise ScalingError(f"limit is {parameters['limit']}; give how many finished rollouts to return, 0 for all.")
-    named = [check_service(parameters["service"])] if parameters["service"] else services(parameters["path"])
+    stores = Stores(parameters)
+    named = [check_service(parameters["service"])] if parameters["service"] else stores.services()
     current: list[Record] = []
     history: list[Record] = []
     corrupt: list[dict[str, str]] = []
     for service in named:
-        found, broken = _records(FileStore(parameters["path"], service))
+        found, broken = _records(stores.of(service))
         finished = [record for record in found if record["state"] not in OPEN]
         current += [public(record) for record in found if record["state"] in OPEN]
         history += [public(record) for record in finished[: parameters["limit"] or None]]
@@ -43,7 +44,7 @@ def gather(parameters: dict[str, t.Any], check_mode: bool) -> Outcome:
     )
 
 
-def _records(store: FileStore) -> tuple[list[Record], list[dict[str, str]]]:
+def _records(store: Store) -> tuple[list[Record], list[dict[str, str]]]:
     """Records, newest first, and what cannot be read; the latest is read first, as it may move to the history."""
     broken = [{"path": str(path), "reason": "set aside"} for path in store.corrupt()]
     latest: Record | None = None

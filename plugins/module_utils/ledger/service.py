@@ -15,16 +15,18 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.rollout import 
 from ansible_collections.horizontal.scaling.plugins.module_utils.rollout import requests
 from ansible_collections.horizontal.scaling.plugins.module_utils.rollout.plan import SERVICE
 
-from .document import Unreadable
-from .file_store import FileStore
+from .document import Overtaken, Unreadable
+from .stores import Store
 
 POLL = 0.2  # seconds between two looks at a pause
+OVERTAKEN = 30.0  # seconds in which others may write first; each of them takes milliseconds
 SIGN_OF_LIFE = 5.0  # seconds between two writes of a run that waits
 Record = t.Dict[str, t.Any]
+Change = t.TypeVar("Change")
 
 
 def check_service(service: str) -> str:
-    """The name of a service; it becomes a directory's name."""
+    """The name of a service; it becomes the name of a directory or an object."""
     if not SERVICE.match(service) or service in (".", ".."):
         raise ScalingError(
             f"service is '{service}'; give a name of letters, digits and _.- that starts with a letter or digit, "
@@ -42,7 +44,7 @@ class Ledger:
         clock: seconds since the epoch.
     """
 
-    def __init__(self, store: FileStore, check_mode: bool = False, clock: t.Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, check_mode: bool = False, clock: t.Callable[[], float] = time.time) -> None:
         self._store = store
         self._check_mode = check_mode
         self._clock = clock
@@ -67,8 +69,11 @@ class Ledger:
             records.allow(self._read(request["discard_corrupt"]), "begin", self._store.service)
             return _outcome(None, fresh, with_token=True)
         self._store.create()
-        with self._store.locked():
+
+        def change(mine: Record | None) -> Record:
             before = self._read(request["discard_corrupt"])
+            if mine and before and before["token"] == mine["token"]:
+                return mine
             records.allow(before, "begin", self._store.service)
             if before and request["seen"] is not None and before["id"] != request["seen"]:
                 raise ScalingError(
@@ -88,7 +93,29 @@ class Ledger:
             if before:
                 self._store.archive(before, request["history"])
             self._store.write(fresh)
-        return _outcome(None, fresh, with_token=True)
+            return fresh
+
+        return _outcome(None, self._written(change), with_token=True)
+
+    def _written(self, change: t.Callable[[Record | None], Change]) -> Change:
+        """Do a change under the lock, and anew on what is there then when somebody else was first.
+
+        ``change`` gets the record of its attempt before, which may be there: an answer can be lost.
+        """
+        deadline = Deadline(OVERTAKEN)
+        mine: Record | None = None
+        while True:
+            try:
+                with self._store.locked():
+                    return change(mine)
+            except Overtaken as error:
+                mine = error.record or mine
+                if not deadline.remaining:
+                    raise ScalingError(
+                        f"The ledger of {self._store.service} was changed by others each time it was to be written.",
+                        "Look at who does; every operator writes a few times in a rollout.",
+                    ) from None
+                deadline.sleep(0.02)
 
     def _fresh(self, request: dict[str, t.Any]) -> Record:
         """A new record; its identity is its begin to the millisecond, so that names of files sort by time."""
@@ -142,14 +169,21 @@ class Ledger:
             before = self._open(action)
             after, verdict = decide(before)
             return before, after, verdict
-        if not self._store.directory.is_dir():
+        if not self._store.exists():
             records.allow(None, action, self._store.service)
-        with self._store.locked():
+        first: list[tuple[Record, Record, str]] = []
+
+        def change(mine: Record | None) -> tuple[Record, Record, str]:
             before = self._open(action)
+            if mine and before == mine:
+                return first[0]
             after, verdict = decide(before)
             if after is not before:
+                first[:] = [(before, after, verdict)]
                 self._store.write(after)
-        return before, after, verdict
+            return before, after, verdict
+
+        return self._written(change)
 
     def _open(self, action: str) -> Record:
         record = self._read(False)

@@ -32,7 +32,13 @@ def test_undo_goes_back_to_any_revision_and_apply_goes_on_from_there(namespace):
     assert image(namespace) == f"{IMAGE}:3.0.0"
     unknown = rollout(namespace, undo_to=77)
     assert "no revision 77" in unknown["msg"]
-    # The fields that the undo wrote are still ours.
+    # The fields that the undo wrote are still ours, and one that only the former version had goes with the next.
+    apply(namespace, deployment(image=f"{IMAGE}:1.0.0", env=[{"name": "ONLY", "value": "before"}]))
+    apply(namespace, deployment(image=f"{IMAGE}:2.0.0"))
+    assert rollout(namespace, undo_to=0)["changed"]
+    assert get("deployment", "claims", namespace)["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert apply(namespace, deployment(image=f"{IMAGE}:3.0.0"))["changed"]
+    assert "env" not in get("deployment", "claims", namespace)["spec"]["template"]["spec"]["containers"][0]
     assert apply(namespace, deployment(image=f"{IMAGE}:2.0.0"))["changed"]
     assert image(namespace) == f"{IMAGE}:2.0.0"
 

@@ -174,6 +174,21 @@ def check_idle_stop() -> None:
         idle.close()
 
 
+def check_kept_connections() -> None:
+    with running("1.0.0", KEPT_TIMEOUT_S="20") as one:
+        one.listening()
+        kept = one.connect("GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 200 " in kept.recv(4096)
+        began = one.terminate()
+        time.sleep(1)
+        kept.sendall(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = kept.recv(4096)
+        assert b" 200 " in answer and b"Connection: close" in answer, answer
+        kept.close()
+        assert one.end()[0] == 0
+        assert time.monotonic() - began < 10, "the service stayed though no connection was left"
+
+
 def check_faults() -> None:
     with running("2.0.0-unhealthy") as one:
         assert one.listening().ask("/health")[0] == 503
@@ -197,7 +212,14 @@ def check_faults() -> None:
 
 
 def main() -> None:
-    checks = [check_claims, check_graceful_stop, check_bounded_stop, check_idle_stop, check_faults]
+    checks = [
+        check_claims,
+        check_graceful_stop,
+        check_bounded_stop,
+        check_idle_stop,
+        check_kept_connections,
+        check_faults,
+    ]
     for check in checks:
         began = time.monotonic()
         check()

@@ -102,6 +102,25 @@ def test_every_expression_becomes_a_check():
     ]
 
 
+def test_pods_that_became_worse_are_told_and_those_that_came_or_went_are_not():
+    def pod(name, ready=True, restarts=0, phase="Running", reason=""):
+        return {"name": name, "ready": ready, "restarts": restarts, "phase": phase, "reason": reason}
+
+    before = [pod("a"), pod("b"), pod("c"), pod("d"), pod("e", restarts=1)]
+    now = [
+        pod("a", ready=False, reason="pod a, container claims runs, but is not ready"),
+        pod("b", restarts=1),
+        pod("c", ready=False, phase="Terminating"),
+        pod("e", restarts=1),
+        pod("new", ready=False),
+    ]
+    assert rollout.pods_in_trouble(now, before) == [
+        "pod a, container claims runs, but is not ready",
+        "pod b was started again: it is ready now",
+    ]
+    assert rollout.pods_in_trouble(before, before) == []
+
+
 def test_all_filters_are_offered():
     assert set(rollout.FilterModule().filters()) == {
         "rollout_hosts",
@@ -111,6 +130,7 @@ def test_all_filters_are_offered():
         "wanted_servers",
         "balanced_servers",
         "lined_up",
+        "pods_in_trouble",
         "batch_sizes",
         "gate_checks",
     }

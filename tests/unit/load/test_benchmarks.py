@@ -68,9 +68,21 @@ PLANS = {
     "repeats": 5,
     "figures": [{"hosts": 10, "batch_sizes": "1", "batches": 10, "plan_seconds": 0.001, "module_seconds": 0.2}],
 }
+TIMES = {"first": 1.5, "again": 1.25, "cpu": 0.5}
+APPLY = {
+    "benchmark": "kubernetes_apply",
+    "objects": 200,
+    "rounds": 3,
+    "median": {"ours": TIMES, "theirs": TIMES},
+    "large": {"2000": {"ours": TIMES}, "10000": {"ours": TIMES}},
+    "ratio_kubectl": 1.5,
+    "ratio_kubectl_again": 1.4,
+    "ratio_core": 3.0,
+    "ratio_core_again": 3.1,
+}
 
 
-@pytest.mark.parametrize("figures", [ROLLOUT, SECOND_RUN, SERVERS, PLANS])
+@pytest.mark.parametrize("figures", [ROLLOUT, SECOND_RUN, SERVERS, PLANS, APPLY])
 def test_every_benchmark_becomes_tables_of_even_width(figures):
     text = write_docs.section(figures)
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]

@@ -191,6 +191,7 @@ class Service:
         deadline = time.monotonic() + self.settings.shutdown_timeout_s
         listener.close()
         await self._run_hooks(deadline)
+        await self._let_kept_connections_end(runner.server, deadline)
         cut = await self._finish(deadline)
         # What was answered may still be on its way; an idle connection ends at once.
         getattr(runner.server, "pre_shutdown", lambda: None)()  # aiohttp 3.9 and later
@@ -212,6 +213,12 @@ class Service:
             return
         log("stopping", signal=name, in_flight=self.in_flight)
         self.stopping.set()
+
+    async def _let_kept_connections_end(self, server: web.Server, deadline: float) -> None:
+        """Where no load balancer has taken them away, clients may send on them just now; each ends with its answer."""
+        end = min(deadline, time.monotonic() + self.settings.kept_timeout_s)
+        while server.connections and time.monotonic() < end:
+            await asyncio.sleep(0.02)
 
     async def _finish(self, deadline: float) -> int:
         """Wait for what is in flight; the requests that were left at the deadline."""

@@ -27,6 +27,7 @@ class Settings:
     port: int
     storage: str
     shutdown_timeout_s: float
+    kept_timeout_s: float
     faults: Faults
 
 
@@ -39,6 +40,7 @@ def read(release: pathlib.Path, environment: t.Mapping[str, str]) -> Settings:
         port=int(values.get("PORT", "8080")),
         storage=values.get("STORAGE", "memory"),
         shutdown_timeout_s=float(values.get("SHUTDOWN_TIMEOUT_S", "20")),
+        kept_timeout_s=float(values.get("KEPT_TIMEOUT_S", "0")),
         faults=Faults(
             error_rate=float(values.get("FAULT_ERROR_RATE", "0")),
             latency_ms=float(values.get("FAULT_LATENCY_MS", "0")),

@@ -41,7 +41,8 @@ def verdict(name, kind="Deployment", after=SOON):
     found = recorded(name)
     workload = found[kind][0]
     pods = predicates.pods_of(workload, found["Pod"], found["ReplicaSet"])
-    return predicates.judge(workload, pods, newest_time(found) + after)
+    newest = predicates.newest_set(workload, found["ReplicaSet"])
+    return predicates.judge(workload, pods, newest_time(found) + after, replica_set=newest)
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,16 @@ def test_a_shortage_that_lasts_is_final(name):
     assert verdict(name, after=LATER).hopeless
 
 
-def test_a_shortage_of_the_revision_before_is_not_held_against_this_one():
+def test_a_shortage_is_what_the_newest_replica_set_tells_not_what_the_deployment_still_does():
     found = recorded("quota")
-    now = newest_time(found) + LATER
-    workload = found["Deployment"][0]
-    assert not predicates.judge(workload, [], now, since=now - SOON).hopeless
-    assert predicates.judge(workload, [], now, since=now - LATER).hopeless
+    workload, now = found["Deployment"][0], newest_time(found) + LATER
+    newest = copy.deepcopy(predicates.newest_set(workload, found["ReplicaSet"]))
+    newest["status"]["conditions"][0]["message"] = "violates PodSecurity"
+    assert "violates PodSecurity" in predicates.judge(workload, [], now, replica_set=newest).reason
+    del newest["status"]["conditions"]
+    judged = predicates.judge(workload, [], now, replica_set=newest)
+    assert not judged.hopeless
+    assert "quota" not in judged.reason
 
 
 def test_what_is_ready():
@@ -115,6 +120,12 @@ def test_a_change_that_no_controller_has_seen_is_not_ready():
     workload["metadata"]["generation"] += 1
     found = predicates.judge(workload, [], datetime.datetime.now(datetime.timezone.utc))
     assert found == predicates.NOT_SEEN
+    # Nor does it say why the version before it failed.
+    found = recorded("no_image")
+    workload = copy.deepcopy(found["Deployment"][0])
+    workload["metadata"]["generation"] += 1
+    pods = predicates.pods_of(workload, found["Pod"], found["ReplicaSet"])
+    assert predicates.judge(workload, pods, newest_time(found)) == predicates.NOT_SEEN
 
 
 def test_what_is_being_deleted_never_gets_ready():
@@ -154,7 +165,7 @@ def test_a_workload_is_described_with_its_revisions_and_pods():
     assert described["autoscaler"] is None
 
 
-PARAMETERS = {"paused": None, "replicas": None, "undo_to": None, "restart": False}
+PARAMETERS = {"paused": None, "replicas": None, "undo_to": None, "undo_to_hash": None, "restart": False}
 NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
 

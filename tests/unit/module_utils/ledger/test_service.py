@@ -365,4 +365,4 @@ def test_info_refuses_in_a_sentence(ledger):
 def test_info_of_no_ledger_is_empty(ledger):
     assert info(ledger) == {"current": [], "history": [], "lines": [], "corrupt": [], "changed": False}
     assert info(ledger, service="claims")["history"] == []
-    assert set(rollout_info.SPEC) == {"service", "path", "limit"}
+    assert set(rollout_info.SPEC) == {"service", "path", "kubernetes", "limit"}
