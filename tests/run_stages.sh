@@ -10,7 +10,7 @@ mkdir -p build/logs
 # The quick ones first, whose failures say most, and the one that builds the hosts' image; then by the time that they take, so that the
 # lanes end together. `sanity` and `cores` cannot run beside each other. `molecule-kubernetes` is run by name: see docs/testing.md.
 stages=(lint molecule-lab unit artifact sanity
-        molecule-{rolling_update,rolling_update_surroundings,mongodb,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
+        molecule-{rolling_update,rolling_update_surroundings,mongodb,mongodb_sharded,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
         molecule-{rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
         cores)
 
