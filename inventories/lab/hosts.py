@@ -12,11 +12,22 @@ import os
 import pathlib
 import subprocess
 
+
+def replica_set(name: str, role: str) -> dict[str, object]:
+    """Variables of the only member of a set that is part of a sharded cluster."""
+    return {"mongodb_replica_set": name, "mongodb_cluster_role": role, "mongodb_members": [{"name": f"{name}1"}]}
+
+
 GROUPS = {
     "load_balancers": {"lb1": {"keepalived_priority": 150}, "lb2": {"keepalived_priority": 100}},
     "claims_service": {"app1": {}, "app2": {}, "app3": {}, "app4": {}},
     "postgresql": {"db1": {}, "db2": {}, "db3": {}},
-    "mongodb": {"mongo1": {}, "mongo2": {}, "mongo3": {}, "mongo4": {}, "mongo5": {}},
+    "mongodb": {
+        **{"mongo1": {}, "mongo2": {}, "mongo3": {}, "mongo4": {}, "mongo5": {}},
+        "config1": replica_set("config", "configsvr"),
+        **{f"{name}1": replica_set(name, "shardsvr") for name in ("north", "south", "west")},
+    },
+    "mongodb_router": {"config1": {}},
     "etcd": {},
     "poolers": {"pool1": {}},
     "backup_repositories": {"repo1": {}},
@@ -45,12 +56,13 @@ def inventory() -> dict[str, object]:
     known = CONFIG.read_text(encoding="utf-8").split() if CONFIG.exists() else []
     present = lab_hosts()
     groups: dict[str, object] = {}
-    hosts: dict[str, object] = {}
+    hosts: dict[str, dict[str, object]] = {}
     for group, members in GROUPS.items():
         names = [name for name in members if name in present]
         groups[group] = {"hosts": names}
         for name in names:
-            hosts[name] = {"ansible_host": f"{LAB}-{name}", **way_to(f"{LAB}-{name}", known), **members[name]}
+            hosts.setdefault(name, {"ansible_host": f"{LAB}-{name}", **way_to(f"{LAB}-{name}", known)})
+            hosts[name].update(members[name])
     groups["services"] = {"children": ["claims_service"]}
     groups["all"] = {"children": list(groups), "vars": {"ansible_python_interpreter": "/usr/bin/python3"}}
     return {**groups, "_meta": {"hostvars": hosts}}

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mongodb_cluster_info
-short_description: Read members, lag, votes and versions of a MongoDB replica set
+short_description: Read members, lag, votes and versions of a MongoDB replica set, or the shards of a cluster
 version_added: "0.2.0"
 description:
   - Reads all members side by side, also those that only the others name. One that does not answer is part of the
     result, with the reason; so is a set without a primary.
   - RV(members) is valid input for O(horizontal.scaling.mongodb_replica_set#module:members).
+  - A router, or a member of the config servers, tells of the sharded cluster, too. RV(sharding.shards),
+    RV(sharding.zones) and RV(sharding.collections) are valid input for M(horizontal.scaling.mongodb_sharded_cluster).
 author:
   - The horizontal.scaling developers (@horizontal)
 attributes:
@@ -30,6 +32,7 @@ extends_documentation_fragment:
 seealso:
   - module: horizontal.scaling.mongodb_replica_set
   - module: horizontal.scaling.mongodb_primary
+  - module: horizontal.scaling.mongodb_sharded_cluster
   - name: MongoDB manual, replSetGetStatus
     description: Where most of it comes from.
     link: https://www.mongodb.com/docs/manual/reference/command/replSetGetStatus/
@@ -137,6 +140,44 @@ settings:
   returned: success
   type: dict
   sample: {electionTimeoutMillis: 10000}
+sharding:
+  description: The sharded cluster, told by routers and config servers; empty for other replica sets.
+  returned: success
+  type: dict
+  contains:
+    shards:
+      description: The shards.
+      type: list
+      elements: dict
+      contains:
+        name: {description: Its name., type: str}
+        replica_set: {description: Its replica set., type: str}
+        hosts: {description: "The set's members, as host:port.", type: list}
+        zones: {description: Its zones., type: list}
+        draining: {description: Whether it is being removed., type: bool}
+        databases: {description: Databases whose primary shard it is., type: list}
+        chunks: {description: Chunks that it has., type: int}
+        bytes: {description: "Bytes of documents in them; null unless a router of 6.0.3 or later tells.", type: int}
+    zones: {description: Zones of shards with their ranges., type: list}
+    collections: {description: "Sharded collections with their keys and chunks.", type: list}
+    jumbo: {description: "Chunks that are too big to move, in words.", type: list}
+    balancer: {description: Whether it is on., type: bool}
+    balancer_window: {description: "When it works, such as V(23:00-06:00), or V(always).", type: str}
+  sample:
+    shards:
+      - name: claims_a
+        replica_set: claims_a
+        hosts: ["a1:27017", "a2:27017", "a3:27017"]
+        zones: [north]
+        draining: false
+        databases: [claims]
+        chunks: 12
+        bytes: 734003200
+    zones: [{name: north, ranges: [{collection: claims.files, min: {region: n}, max: {region: o}}]}]
+    collections: [{name: claims.files, key: {region: 1, number: 1}, unique: false, chunks: 12}]
+    jumbo: []
+    balancer: true
+    balancer_window: always
 version:
   description: Version of the server that was asked, the primary if there is one.
   returned: success

@@ -10,7 +10,7 @@ short_description: Judge from numbers whether the next step of a rollout may sta
 version_added: "0.1.0"
 description:
   - Compares two readings of load balancers' counters with expressions such as C(error_rate < 5%). Nothing is read or
-    written.
+    written, and no process is started on a host.
   - The verdict is V(success), V(failure), V(inconclusive) or V(error). Over all checks failure wins, then error, then
     inconclusive.
   - A metric without a value is an error and never zero. A gate that measured nothing is never a success.

@@ -9,7 +9,8 @@ module: rollout_plan
 short_description: Compute the batches in which a new version of a service reaches its hosts
 version_added: "0.1.0"
 description:
-  - Computes the plan of a rolling update from values alone; nothing is read from or written to any host.
+  - Computes the plan of a rolling update from values alone; nothing is read from or written to any host,
+    and no process is started there.
   - A batch takes no more hosts out of rotation than O(max_unavailable) allows, counting those that are out already,
     and never all hosts of a group (failure domain) that still serve.
   - Hosts that are out of rotation or stopped come first, since they cost no capacity and give some back.

@@ -7,29 +7,55 @@ import concurrent.futures
 import json
 import re
 
-from .conftest import SERVICE, TWO_BATCHES, UNWATCHED, ways
+from .conftest import AT_ONCE, RECORDS, SERVICE, TWO_BATCHES, ways
 
-RECORDS = f"/var/lib/horizontal_scaling/rollouts/{SERVICE}"
 HASH = re.compile(r"hash of this plan: ([0-9a-f]+)")
 
 
-def test_rollback_goes_to_a_version_by_name_tells_so_before_and_is_shown(platform):
+# Runs on a load balancer, since slow start is over before Ansible has asked twice: what share a server has, until it
+# has all of it again.
+SHARES = """
+import csv, json, socket, sys, time
+shares, end = [], time.monotonic() + 120
+while time.monotonic() < end and not (shares and shares[-1] == 100 and min(shares) < 100):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect("/run/haproxy/admin.sock")
+        client.sendall(b"show stat\\n")
+        rows = csv.DictReader(client.makefile(encoding="utf-8"))
+        row = next(row for row in rows if (row["# pxname"], row["svname"]) == (sys.argv[1], sys.argv[2]))
+    if row["status"].startswith("UP"):
+        shares.append(int(row["throttle"] or 100))
+    time.sleep(0.1)
+print(json.dumps(shares))
+"""
+
+
+def test_rollback_goes_to_a_version_by_name_or_to_the_one_before_and_slow_start_gives_shares_back(platform):
     old, new = platform.settle()
     before = platform.record()["id"]
-    told = platform.check("rollback", rollback_version=new, **UNWATCHED)
+    told = platform.check("rollback", rollback_version=new, **AT_ONCE)
     assert told.code == 0
     assert f"app1 ({old} -> {new})" in told.output
     assert platform.record()["id"] == before
     platform.all_serve(old)
-    run = platform.run("rollback", rollback_version=new, **UNWATCHED)
+    with concurrent.futures.ThreadPoolExecutor() as beside:
+        watching = beside.submit(platform.on, "lb1", "python3", "-c", SHARES, SERVICE, "app1")
+        run = platform.run("rollback", rollback_version=new, **AT_ONCE)
+        shares = json.loads(watching.result())
     assert run.code == 0
     platform.all_serve(new)
+    grown = shares[next((n for n, share in enumerate(shares) if share < 100), len(shares)) :]
+    assert len(grown) > 2, "it had all of its share at once"
+    assert grown == sorted(grown)
+    assert grown[-1] == 100
     record = platform.record()
     shown = platform.run("show_rollouts")
     assert f"{SERVICE} {record['id']} {old} {new} succeeded" in shown.output
     told = platform.run("show_rollouts", rollout_output="json")
     # In whichever format the controller prints results.
     assert re.search(rf'"?id"?: "?{record["id"]}\b', told.output)
+    assert platform.run("rollback", **AT_ONCE).code == 0
+    platform.all_serve(old)
 
 
 def test_a_host_is_taken_out_and_back_and_check_mode_only_tells(platform):
@@ -47,28 +73,21 @@ def test_a_host_is_taken_out_and_back_and_check_mode_only_tells(platform):
     assert platform.all_up()
 
 
-def test_another_service_is_not_blocked(platform):
+def test_check_mode_tells_the_plan_and_touches_nothing_and_the_plan_that_was_seen_runs_and_no_other(platform):
     old, new = platform.settle()
-    plan = {"service": "another", "version": "2", "from": "1", "release": [], "back": {"x": "1"}, "order": ["x"]}
-    plan["batches"] = [{"number": 1, "kind": "replace", "hosts": ["x"]}]
-    opened = platform.tell_ledger(service="another", action="begin", owner="test@lab", plan=plan)
-    try:
-        run = platform.run("deploy", rollout_version=new, **UNWATCHED)
-    finally:
-        platform.tell_ledger(service="another", action="finish", token=opened["token"], outcome="aborted")
-    assert run.code == 0
-    platform.all_serve(new)
-
-
-def test_a_plan_that_was_seen_runs_and_no_other(platform):
-    old, new = platform.settle()
-    seen = HASH.findall(platform.check("deploy", rollout_version=new, **UNWATCHED).output)
+    before = platform.record()["id"]
+    options = {**TWO_BATCHES, "rollout_on_inconclusive": "continue"}
+    told = platform.check("deploy", rollout_version=new, **options)
+    assert told.code == 0
+    assert f"batch 1 of 2: app1 ({old} -> {new})" in told.output
+    seen = HASH.findall(told.output)
     assert seen
-    other = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **TWO_BATCHES)
+    other = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **AT_ONCE)
     assert other.code != 0
     assert f"expected_hash is '{seen[-1]}', but what is there now has the hash" in other.output
     platform.all_serve(old)
-    run = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **UNWATCHED)
+    assert platform.record()["id"] == before
+    run = platform.run("deploy", rollout_version=new, rollout_expected_hash=seen[-1], **options)
     assert run.code == 0
     platform.all_serve(new)
 
@@ -76,12 +95,12 @@ def test_a_plan_that_was_seen_runs_and_no_other(platform):
 def test_a_corrupt_record_stops_everything_until_somebody_has_looked(platform):
     old, new = platform.settle()
     platform.on("load1", "sh", "-c", f"echo nonsense >{RECORDS}/current.json")
-    refused = platform.run("deploy", rollout_version=new, **UNWATCHED)
+    refused = platform.run("deploy", rollout_version=new, **AT_ONCE)
     assert refused.code != 0
     assert "is corrupt" in refused.output
     assert "discard_corrupt=true" in refused.output
     platform.all_serve(old)
-    run = platform.run("deploy", rollout_version=new, rollout_discard_corrupt=True, **UNWATCHED)
+    run = platform.run("deploy", rollout_version=new, rollout_discard_corrupt=True, **AT_ONCE)
     assert run.code == 0
     assert "current.json.discarded-" in platform.on("load1", "ls", RECORDS)
     platform.all_serve(new)
@@ -107,40 +126,9 @@ def test_a_pause_that_nobody_ends_expires(platform):
 def test_sessions_that_do_not_end_are_cut_and_counted(platform):
     _, new = platform.settle()
     with platform.downloading(60):
-        run = platform.run("deploy", rollout_version=new, rollout_drain_timeout=2, **UNWATCHED)
+        run = platform.run("deploy", rollout_version=new, rollout_drain_timeout=2, **AT_ONCE)
     assert run.code == 0
     assert "After 2 s (rollout_drain_timeout) these sessions were left, and are cut" in run.output
     cut = [batch["evidence"].get("cut_sessions") for batch in platform.record()["batches"]]
     assert any(cut)
-    platform.all_serve(new)
-
-
-# Runs on a load balancer, since slow start is over before Ansible has asked twice: what share a server has, until it
-# has all of it again.
-SHARES = """
-import csv, json, socket, sys, time
-shares, end = [], time.monotonic() + 120
-while time.monotonic() < end and not (shares and shares[-1] == 100 and min(shares) < 100):
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect("/run/haproxy/admin.sock")
-        client.sendall(b"show stat\\n")
-        rows = csv.DictReader(client.makefile(encoding="utf-8"))
-        row = next(row for row in rows if (row["# pxname"], row["svname"]) == (sys.argv[1], sys.argv[2]))
-    if row["status"].startswith("UP"):
-        shares.append(int(row["throttle"] or 100))
-    time.sleep(0.1)
-print(json.dumps(shares))
-"""
-
-
-def test_a_host_that_comes_back_gets_its_share_slowly(platform):
-    _, new = platform.settle()
-    with concurrent.futures.ThreadPoolExecutor() as beside:
-        watching = beside.submit(platform.on, "lb1", "python3", "-c", SHARES, SERVICE, "app1")
-        assert platform.run("deploy", rollout_version=new, **UNWATCHED).code == 0
-        shares = json.loads(watching.result())
-    grown = shares[next((n for n, share in enumerate(shares) if share < 100), len(shares)) :]
-    assert len(grown) > 2, "it had all of its share at once"
-    assert grown == sorted(grown)
-    assert grown[-1] == 100
     platform.all_serve(new)

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from .conftest import HOSTS, SERVICE, TWO_BATCHES, UNWATCHED, wait_for, ways
+from .conftest import AT_ONCE, HOSTS, SERVICE, TWO_BATCHES, wait_for, ways
 
 
-def test_a_rollout_under_load_loses_no_request(platform, tmp_path, failed_requests):
+def test_a_rollout_under_load_loses_no_request_and_another_changes_nothing(platform, tmp_path, failed_requests):
     _, new = platform.settle()
     with platform.load(tmp_path):
         run = platform.run("deploy", rollout_version=new, rollout_watch=3, rollout_watch_interval=5, **TWO_BATCHES)
@@ -26,24 +26,11 @@ def test_a_rollout_under_load_loses_no_request(platform, tmp_path, failed_reques
     assert record["state"] == "succeeded"
     # Also a watch that is shorter than its interval looks once.
     assert [batch["evidence"]["verdict"] for batch in record["batches"]] == ["success"] * 2
-
-
-def test_deploying_again_changes_nothing(platform):
-    version, _ = platform.settle()
-    run = platform.run("deploy", rollout_version=version, **TWO_BATCHES)
-    assert run.code == 0
-    assert f"Every host of claims-service runs {version} and takes traffic." in run.output
-    assert not re.search(r"changed=[1-9]", run.output)
-
-
-def test_check_mode_tells_the_plan_and_touches_nothing(platform):
-    old, new = platform.settle()
-    before = platform.record()["id"]
-    run = platform.check("deploy", rollout_version=new, **TWO_BATCHES)
-    assert run.code == 0
-    assert f"batch 1 of 2: app1 ({old} -> {new})" in run.output
-    platform.all_serve(old)
-    assert platform.record()["id"] == before
+    again = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
+    assert again.code == 0
+    assert f"Every host of {SERVICE} runs {new} and takes traffic." in again.output
+    assert not re.search(r"changed=[1-9]", again.output)
+    assert platform.record()["id"] == record["id"]
 
 
 def test_a_version_that_never_gets_healthy_is_taken_back(platform, tmp_path, failed_requests):
@@ -62,7 +49,7 @@ def test_a_version_that_never_gets_healthy_is_taken_back(platform, tmp_path, fai
 def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_path, failed_requests):
     old, _ = platform.settle()
     with platform.load(tmp_path):
-        run = platform.run("deploy", rollout_version="2.0.0-errors", **TWO_BATCHES)
+        run = platform.run("deploy", rollout_version="2.0.0-errors", rollout_watch=4, **TWO_BATCHES)
         time.sleep(2)
     assert run.code != 0
     assert "error_rate" in run.output
@@ -73,23 +60,29 @@ def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_p
 
 def test_a_service_that_ignores_its_stop_is_killed_and_said_so(platform):
     old, _ = platform.settle()
-    run = platform.run("deploy", rollout_version="2.0.0-ignores-sigterm", **UNWATCHED)
+    run = platform.run("deploy", rollout_version="2.0.0-ignores-sigterm", **AT_ONCE)
     assert run.code == 0
-    run = platform.run("deploy", rollout_version=old, **UNWATCHED)
+    run = platform.run("deploy", rollout_version=old, **AT_ONCE)
     assert run.code == 0
     assert "was killed" in run.output
     platform.all_serve(old)
 
 
-def test_a_second_operator_is_refused_and_told_who_holds_it(platform):
+def test_a_second_operator_is_refused_and_told_who_holds_it_and_another_service_is_not_blocked(platform):
     _, new = platform.settle()
-    first = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **TWO_BATCHES)
-    platform.wait_for_batch(1)
-    second = platform.run("deploy", rollout_version="3.0.0", **TWO_BATCHES)
-    assert second.code != 0
-    assert "rollout_unfinished=resume" in second.output
-    assert platform.record()["owner"] in second.output
-    assert platform.finish(first).code == 0
+    plan = {"service": "another", "version": "2", "from": "1", "release": [], "back": {"x": "1"}, "order": ["x"]}
+    plan["batches"] = [{"number": 1, "kind": "replace", "hosts": ["x"]}]
+    opened = platform.tell_ledger(service="another", action="begin", owner="test@lab", plan=plan)
+    try:
+        first = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **TWO_BATCHES)
+        platform.wait_for_batch(1)
+        second = platform.run("deploy", rollout_version="3.0.0", **TWO_BATCHES)
+        assert second.code != 0
+        assert "rollout_unfinished=resume" in second.output
+        assert platform.record()["owner"] in second.output
+        assert platform.finish(first).code == 0
+    finally:
+        platform.tell_ledger(service="another", action="finish", token=opened["token"], outcome="aborted")
     platform.all_serve(new)
 
 
@@ -221,10 +214,10 @@ def test_settings_that_wait_for_a_restart_are_rolled_out(platform):
     assert platform.run("site", service_environment=environment).code == 0
     check = ["sh", "-c", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value claims-service)/environ"]
     assert environment["GREETING"] not in platform.on("app1", *check)
-    run = platform.run("deploy", rollout_version=version, **UNWATCHED)
+    run = platform.run("deploy", rollout_version=version, **AT_ONCE)
     assert run.code == 0
     assert all(environment["GREETING"] in platform.on(host, *check) for host in HOSTS)
-    again = platform.run("deploy", rollout_version=version, **UNWATCHED)
+    again = platform.run("deploy", rollout_version=version, **AT_ONCE)
     assert f"Every host of {SERVICE} runs {version} and takes traffic." in again.output
 
 

@@ -37,7 +37,7 @@ Host $name
   UserKnownHostsFile $folder/known_hosts
   StrictHostKeyChecking yes
   ControlMaster auto
-  ControlPersist 60s
+  ControlPersist 5m
   ControlPath $sockets/%k
   ConnectTimeout 10
   ServerAliveInterval 5

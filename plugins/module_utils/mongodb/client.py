@@ -59,7 +59,7 @@ class Client:
         return bool(self._open)
 
     def command(
-        self, name: str, value: t.Any = 1, *, database: str = "admin", seconds: float = 0, **fields: t.Any
+        self, name: str, value: t.Any = 1, /, *, database: str = "admin", seconds: float = 0, **fields: t.Any
     ) -> Document:
         """A command's answer, which may take `seconds` longer than the timeout; raises Refused or Unreachable."""
         errors = library().errors

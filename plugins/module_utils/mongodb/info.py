@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import predicates, service
+from . import predicates, router, service, sharding
 from .client import Client, Document, Refused
 from .cluster import Cluster, Reading, check_login, topology
 
@@ -24,6 +24,10 @@ def gather(params: Document, check_mode: bool) -> Outcome:
 def _gather(cluster: Cluster, params: Document) -> Outcome:
     reading = cluster.read()
     check_login(reading, params["user"])
+    routers = [place for place, each in reading.hellos.items() if each.get("msg") == "isdbgrid"]
+    if routers:
+        sharded = _sharding(cluster.clients[routers[0]], reading)
+        return Outcome(name="", primary="", members=[], errors=reading.errors, **{**_nothing(), "sharding": sharded})
     if not reading.statuses:
         return Outcome(name=reading.name, primary="", members=[], errors=reading.errors, **_nothing())
     teller = cluster.clients[reading.primary or next(iter(reading.statuses))]
@@ -41,6 +45,7 @@ def _gather(cluster: Cluster, params: Document) -> Outcome:
         majority=sums.majority,
         healthy_votes=sums.healthy,
         settings=service.plain(config.get("settings", {})),
+        sharding=_sharding(teller, reading) if config.get("configsvr") else {},
         **_server(teller, reading),
     )
 
@@ -55,7 +60,23 @@ def _configuration(client: Client, primary: bool) -> tuple[Document, bool]:
 
 def _nothing() -> Document:
     empty = {"term": 0, "config_version": 0, "config_committed": False, "votes": 0, "majority": 0, "healthy_votes": 0}
-    return {**empty, "settings": {}, "version": "", "feature_compatibility_version": "", "oplog_seconds": None}
+    return {
+        **empty,
+        "settings": {},
+        "sharding": {},
+        "version": "",
+        "feature_compatibility_version": "",
+        "oplog_seconds": None,
+    }
+
+
+def _sharding(client: Client, reading: Reading) -> Document:
+    """The cluster that a router or a config server belongs to; only routers know how much data there is."""
+    try:
+        return sharding.overview(router.read(client), router.owned_bytes(client))
+    except ScalingError as error:
+        reading.errors[client.place] = str(error)
+        return {}
 
 
 def _server(client: Client, reading: Reading) -> Document:

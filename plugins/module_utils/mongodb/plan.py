@@ -61,7 +61,7 @@ def target(config: Document, wanted: t.Sequence[Document], settings: Document) -
     return result
 
 
-def initial(name: str, config: Document, place: str, settings: Document) -> Document:
+def initial(name: str, config: Document, place: str, settings: Document, config_server: bool = False) -> Document:
     """What a set begins with: one member with its vote, who becomes the primary at once."""
     first = next(each for each in config["members"] if address(each["host"]) == place)
     if not electable(first):
@@ -70,6 +70,8 @@ def initial(name: str, config: Document, place: str, settings: Document) -> Docu
             "Run the task on the host of a member that may become the primary.",
         )
     made: Document = {"_id": name, "version": 1, "members": [dict(first, _id=0)]}
+    if config_server:
+        made["configsvr"] = True
     return {**made, "settings": settings} if settings else made
 
 

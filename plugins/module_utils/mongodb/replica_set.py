@@ -44,7 +44,8 @@ class Run:
             empty: Document = {"_id": self.params["name"], "version": 0, "members": [], "settings": {}}
             self._check_local(places)
             first = plan.target(empty, self.params["members"], self.settings)
-            config = plan.initial(self.params["name"], first, self.local, self.settings)
+            config_server = "configsvr" in reading.hellos[self.local]
+            config = plan.initial(self.params["name"], first, self.local, self.settings, config_server)
             self.steps.append(f"initiate {self.params['name']} with {self.local}")
             if self.check_mode:
                 return self._outcome(before, self._foretell_all(config, reading))
@@ -142,7 +143,7 @@ class Run:
         return {name: named[name] for name in self._wanted_defaults()}
 
     def _view(self, config: Document, defaults: Document) -> Document:
-        return {**plan.view(config, self.settings), **defaults}
+        return service.plain({**plan.view(config, self.settings), **defaults})
 
     def _read_view(self, reading: Reading) -> Document:
         client = self._client(reading)

@@ -18,7 +18,7 @@ from .change import Task, after_promotion, read_back, wait_streaming
 from .cluster import Reading, roles
 from .failover import candidate_of, former_of, known_end_of, loss_gate
 from .gates import Gate, Limits
-from .patroni import RUNNING, Api, Silent, leader_of
+from .patroni import RUNNING, Api, Silent, leader_of, synchronous_in
 from .pooler import paused, resume
 from .predicates import Document
 
@@ -58,6 +58,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
     with service.locked([task.client(name) for name in reading.documents]), ThreadPoolExecutor(1) as pool:
         with task.phases("prepare"):
             _wake(task, reading.documents)
+            _await_synchronous(task, now)
             # Patroni makes one, too: this one makes it short.
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
@@ -96,6 +97,25 @@ def _wake(task: Task, names: t.Iterable[str]) -> None:
                 f"Patroni of {name} says of its server that it is {said or 'unknown'}.",
                 f"Look at the journal of Patroni there, or lead {name} back by rejoin. Nothing was changed.",
             )
+
+
+def _await_synchronous(task: Task, now: str) -> None:
+    """Have Patroni take the candidate for synchronous, or it refuses: after a restart it does so later than the server.
+
+    Clients do not wait meanwhile. Raises ScalingError when it does not.
+    """
+    if not _api(task, now).document("/config").get("synchronous_mode"):
+        return
+    wanted = task.values["primary"]
+    found, done = Deadline(AWAKE_SECONDS).wait_for(
+        lambda: synchronous_in(_cluster(task, [now])), lambda names: wanted in names, 0.2
+    )
+    if not done:
+        there = " and ".join(found) or "nobody"
+        raise ScalingError(
+            f"Patroni has {there} as the synchronous member, and promotes no other than that. Nothing was changed.",
+            f"Switch over to {found[0]}." if found else "Its journal on the primary says why.",
+        )
 
 
 def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:

@@ -194,7 +194,7 @@ def wait_streaming(task: Task, primary: str, name: str) -> None:
 
     def follows() -> bool:
         sent = "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
-        return client.value(sent, (name,)) > 0 or predicates.applies_later(service.read(task.client(name)))
+        return client.value(sent, (name,)) > 0 or service.is_held_up(task.client(name))
 
     _, done = Deadline(task.params["rejoin_timeout"]).wait_for(follows, bool, 0.02, 0.2)
     if not done:

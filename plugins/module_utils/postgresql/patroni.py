@@ -25,6 +25,7 @@ API: dict[str, t.Any] = {
 
 # What a member says of itself once its server is there for clients; a replica's is "streaming" from Patroni 3.1 on.
 RUNNING = ("running", "streaming", "in archive recovery")
+SYNCHRONOUS = ("sync_standby", "quorum_standby")
 LEADERS = ("leader", "standby_leader")
 
 
@@ -100,6 +101,11 @@ def parse(body: bytes) -> t.Any:
 def leader_of(cluster: Document) -> str:
     """Name of the leader out of GET /cluster; empty without one."""
     return next((member["name"] for member in cluster["members"] if member["role"] in LEADERS), "")
+
+
+def synchronous_in(cluster: Document) -> list[str]:
+    """Names of the members that Patroni has noted as synchronous, out of GET /cluster."""
+    return [member["name"] for member in cluster["members"] if member["role"] in SYNCHRONOUS]
 
 
 def member_of(cluster: Document, name: str) -> Document:

@@ -87,6 +87,14 @@ def read(client: Client) -> Document:
     return client.document(READ)
 
 
+def is_held_up(client: Client) -> bool:
+    """Whether a member's delay keeps it from following; not so for one that does not answer, since it just restarts."""
+    try:
+        return predicates.applies_later(read(client))
+    except Unreachable:
+        return False
+
+
 def identify(client: Client) -> tuple[str, int, History]:
     """System identifier, timeline and its history, as a member tells them to its standbys; raises ScalingError."""
     found = client.replication("IDENTIFY_SYSTEM")[0]

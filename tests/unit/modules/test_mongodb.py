@@ -6,11 +6,16 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb.connection import MEMBERS, OBSERVED
+from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb.connection import (
+    MEMBERS,
+    OBSERVED,
+    OBSERVED_OF_SHARD,
+)
 from ansible_collections.horizontal.scaling.plugins.modules import (
     mongodb_cluster_info,
     mongodb_primary,
     mongodb_replica_set,
+    mongodb_sharded_cluster,
     mongodb_users,
 )
 
@@ -22,7 +27,21 @@ def test_every_field_of_info_is_documented_and_accepted():
     assert returned == accepted == set(MEMBERS["members"]["options"])
 
 
-@pytest.mark.parametrize("module", [mongodb_cluster_info, mongodb_primary, mongodb_replica_set, mongodb_users])
+def test_every_field_of_shards_is_documented_and_accepted():
+    sharding = yaml.safe_load(mongodb_cluster_info.RETURN)["sharding"]
+    returned = set(sharding["contains"]["shards"]["contains"])
+    documented = yaml.safe_load(mongodb_sharded_cluster.DOCUMENTATION)["options"]
+    accepted = set(documented["shards"]["suboptions"])
+    assert set(OBSERVED_OF_SHARD) <= returned
+    assert returned | {"state"} == accepted == set(mongodb_sharded_cluster.SHARD)
+    assert set(documented["collections"]["suboptions"]) == set(mongodb_sharded_cluster.COLLECTION)
+    assert set(sharding["contains"]) - {"jumbo"} <= set(documented)
+
+
+MODULES = [mongodb_cluster_info, mongodb_primary, mongodb_replica_set, mongodb_sharded_cluster, mongodb_users]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_documentation_is_yaml(module):
     assert yaml.safe_load(module.DOCUMENTATION)
     assert yaml.safe_load(module.EXAMPLES)

@@ -106,6 +106,41 @@ def test_a_member_is_waited_for_until_patroni_has_its_server_again(monkeypatch):
     assert list(members.words["db2"]) == []
 
 
+class Synchronous(Members):
+    """Whom Patroni has as synchronous, in turn."""
+
+    def __init__(self, monkeypatch, mode, *names):
+        super().__init__(monkeypatch)
+        self.mode, self.names = mode, iter(names)
+        monkeypatch.setattr(by_patroni, "_cluster", lambda _task, _names: self.cluster(next(self.names)))
+
+    def api(self, name):
+        class Api:
+            def document(_self, path):
+                return {"synchronous_mode": self.mode}
+
+        return Api()
+
+    def cluster(self, name):
+        roles = {"db1": "leader", "db2": "replica", "db3": "replica", name: "sync_standby"}
+        return {"members": [{"name": name, "role": role} for name, role in roles.items()]}
+
+
+def test_patroni_is_asked_only_once_it_has_the_candidate_as_synchronous(monkeypatch):
+    found = Synchronous(monkeypatch, True, "db3", "db3", "db2", "db3")
+    by_patroni._await_synchronous(found, "db1")
+    assert list(found.names) == ["db3"]
+
+
+def test_without_synchronous_members_nobody_is_waited_for(monkeypatch):
+    by_patroni._await_synchronous(Synchronous(monkeypatch, False), "db1")
+
+
+def test_a_candidate_that_patroni_does_not_take_is_refused_before_anybody_waits(monkeypatch):
+    with pytest.raises(ScalingError, match="Patroni has db3 as the synchronous member.*Switch over to db3"):
+        by_patroni._await_synchronous(Synchronous(monkeypatch, "quorum", *["db3"] * 100), "db1")
+
+
 def test_nothing_begins_while_the_candidate_does_not_run(monkeypatch):
     members = Members(monkeypatch, db1=["running"], db2=["starting"] * 100, db3=[])
     with pytest.raises(ScalingError, match="db2 says of its server that it is starting"):

@@ -32,6 +32,29 @@ def test_a_slot_is_made_once():
     assert len(there.seen) == 1
 
 
+class Stopped:
+    """A member whose server was stopped under its connection."""
+
+    def document(self, sql):
+        raise client.Unreachable("terminating connection due to administrator command", sqlstate="57P01")
+
+
+class Standby:
+    def __init__(self, waits):
+        self.waits = waits
+
+    def document(self, sql):
+        return {"in_recovery": True, "startup_wait": self.waits}
+
+
+@pytest.mark.parametrize(
+    ("member", "held_up"),
+    [(Standby("RecoveryApplyDelay"), True), (Standby("RecoveryWalStream"), False), (Stopped(), False)],
+)
+def test_a_member_is_held_up_by_its_delay_alone(member, held_up):
+    assert service.is_held_up(member) is held_up
+
+
 def test_values_of_settings_are_quoted():
     stand_in = Client()
     service.follow(stand_in, {"primary_conninfo": "passfile='it\\'s'", "primary_slot_name": "db2"})
