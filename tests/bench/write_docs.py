@@ -148,38 +148,8 @@ def apply(figures: Figures) -> str:
     )
 
 
-def switchover(figures: Figures) -> str:
-    rows = [
-        (
-            name,
-            side["switchovers"],
-            f"{side['pause_p50']:.2f} s",
-            f"{side['pause_p99']:.2f} s",
-            f"{side['pause_max']:.2f} s",
-            f"**{side['errors']}**",
-            f"{side['acknowledged']:,}",
-            side["missing"],
-        )
-        for name, side in figures["sides"].items()
-    ]
-    ratios = "; ".join(
-        f"of `{mine}` it is " + ", ".join(f"{ratio} of that of `{peer}`" for peer, ratio in peers.items())
-        for mine, peers in figures["ratios"].items()
-    )
-    return (
-        "Planned changes of the primary of three members there and back, under one client that writes row after row; "
-        "commits wait for no replica. Ours leads it through PgBouncer; the peers' clients know all members "
-        "(`target_session_attrs=read-write`). A pause is the longest time between two acknowledged rows around a "
-        "change; less than 0.05 s counts as that.\n\n"
-        + table(["", "changes", "pause p50", "p99", "longest", "errors", "rows acknowledged", "missing"], rows)
-        + f"\n\nThe median pause: {ratios}. The Patroni of the peer is Debian's with its defaults "
-        "(`tests/bench/peers/patroni.yml`)."
-    )
-
-
 SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
     "rollout": ("Failed requests during a rollout", rollout),
-    "switchover": ("Pause of writes while the primary changes", switchover),
     "haproxy_servers": ("Drain and re-enable servers", servers),
     "second_run": ("Second run of the platform", second_run),
     "rollout_plan": ("Plan of a rollout", plans),
