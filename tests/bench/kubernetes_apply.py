@@ -40,7 +40,7 @@ MODULE = lab.ROOT / "plugins/modules/kubernetes_apply.py"
 
 
 def objects(count: int) -> list[dict[str, t.Any]]:
-    """ConfigMaps, Services and ServiceAccounts: nothing that has to be waited for, so that the tools are measured."""
+    """ConfigMaps, ServiceAccounts and NetworkPolicies: nothing that has to be waited for."""
     made = []
     for number in range(count):
         name, labels = f"bench-{number:05}", {"bench": "true"}
