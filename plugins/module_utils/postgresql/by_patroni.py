@@ -24,8 +24,9 @@ from .predicates import Document
 
 # Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
 ANSWER_SECONDS = 60
-# Patroni refuses before it begins when the candidate's answer takes it 2 s, as it may on a busy host.
-NOT_BEGUN, ATTEMPTS = 412, 3
+# Patroni refuses before it begins when it has no answer of the candidate within 2 s: a busy host, a host name that still
+# means a former address. Seconds for that to pass, and between two requests, in which clients go on.
+NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 1
 # Seconds in which every Patroni has to have reached its server again.
 AWAKE_SECONDS = 20
 
@@ -62,16 +63,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             # Patroni makes one, too: this one makes it short.
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
-        began = time.monotonic()
-        for left in reversed(range(ATTEMPTS)):
-            try:
-                _hand_over(task, pool, now)
-                break
-            except ScalingError as error:
-                # Clients went on meanwhile.
-                if error.details.get("status") != NOT_BEGUN or not left:
-                    raise
-        task.values["pause_seconds"] = round(time.monotonic() - began, 4)
+        _switch_over(task, pool, now)
         _follow(task, wanted, others)
     return read_back(task, before)
 
@@ -116,6 +108,22 @@ def _await_synchronous(task: Task, now: str) -> None:
             f"Patroni has {there} as the synchronous member, and promotes no other than that. Nothing was changed.",
             f"Switch over to {found[0]}." if found else "Its journal on the primary says why.",
         )
+
+
+def _switch_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+    """Have Patroni do it, again as long as it has not begun; raises ScalingError with its last word."""
+    deadline = Deadline(REFUSED_SECONDS)
+    while True:
+        began = time.monotonic()
+        try:
+            _hand_over(task, pool, now)
+        except ScalingError as error:
+            if error.details.get("status") != NOT_BEGUN or not deadline.remaining:
+                raise
+            time.sleep(PATIENCE_SECONDS)
+        else:
+            task.values["pause_seconds"] = round(time.monotonic() - began, 4)
+            return
 
 
 def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
@@ -215,8 +223,8 @@ def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
             status, answer = request.result()
             if status != 200:
                 raise ScalingError(
-                    f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300]}",
-                    "See the cluster with postgresql_cluster_info; nobody was promoted by this task.",
+                    f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300].rstrip('.')}.",
+                    "Nobody was promoted by this task. The journal of the primary's Patroni says what the others told it.",
                     status=status,
                 )
         return client.value("SELECT pg_is_in_recovery()") is False
