@@ -24,8 +24,8 @@ from .predicates import Document
 
 # Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
 ANSWER_SECONDS = 60
-# Patroni refuses before it begins when it has no answer of the candidate within 2 s: a busy host, a host name that still
-# means a former address. Seconds for that to pass, and between two requests, in which clients go on.
+# Patroni refuses before it begins when the candidate does not answer it within 2 s: a busy host, or a host name that
+# still means a former address. Seconds for that to pass, and between two requests, in which clients go on.
 NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 1
 # Seconds in which every Patroni has to have reached its server again.
 AWAKE_SECONDS = 20
@@ -224,7 +224,7 @@ def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
             if status != 200:
                 raise ScalingError(
                     f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300].rstrip('.')}.",
-                    "Nobody was promoted by this task. The journal of the primary's Patroni says what the others told it.",
+                    "Nobody was promoted by this task. The journal of the primary's Patroni says more.",
                     status=status,
                 )
         return client.value("SELECT pg_is_in_recovery()") is False
