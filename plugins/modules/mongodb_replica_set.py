@@ -15,7 +15,7 @@ description:
     without a vote, all of them side by side, and get it once they are synced. Members that leave give their vote up one
     by one; the primary among them hands over first.
   - A step for which there is no majority, or after which there would be none, is refused with the count of votes.
-    Reconfigurations are never forced.
+    A reconfiguration is forced only by O(give_up).
   - Fields of a member or of the settings that the task does not name stay as they are.
   - State is read from the set alone, so that a run that was cut off is finished by the next one. Of two runs at once
     the server refuses the one whose configuration is not the next one.
@@ -86,6 +86,19 @@ options:
       - A set is only begun if all members answer and none belongs to a set.
     type: str
     default: ""
+  give_up:
+    description:
+      - Members that are gone for good, as C(host) or C(host:port), without whom the others are no majority. The set
+        goes on without them by force, and what they acknowledged without the survivors is lost. RV(loss) says what is
+        known of that, in check mode before anything is done.
+      - Refused as long as a majority answers, as long as one of them answers, if O(members) has one of them, and if the
+        others would be no majority among themselves. Who is no member any more is passed over.
+      - Whether they are gone, or only out of reach of this host and the survivors, cannot be seen from here. See to it
+        that they do not come up again with their data, since they could elect a primary of their own before they hear
+        of the survivors.
+    type: list
+    elements: str
+    default: []
   settings:
     description: Fields of the configuration's C(settings), such as C(electionTimeoutMillis) and C(chainingAllowed).
     type: dict
@@ -159,6 +172,18 @@ EXAMPLES = r"""
     tls_ca_file: /etc/mongodb/ca.crt
   check_mode: true
   register: planned
+
+- name: Say what is given up with two members of three that are gone for good
+  horizontal.scaling.mongodb_replica_set:
+    name: claims
+    members:
+      - {host: db1}
+    give_up: [db2, db3]
+    user: manager
+    password: "{{ mongodb_manager_password }}"
+    tls_ca_file: /etc/mongodb/ca.crt
+  check_mode: true
+  register: planned
 """
 
 RETURN = r"""
@@ -183,6 +208,49 @@ configurations:
   elements: dict
   sample:
     - {version: 7, members: ["db1:27017", "db2:27017", "db3:27017", "db4:27017"], votes: 4, majority: 3}
+loss:
+  description: What O(give_up) gives up, or would, as far as the survivor knows; empty where nothing is given up.
+  returned: success
+  type: dict
+  contains:
+    survivor:
+      description: The member that has most of those that are left, and that is told the configuration.
+      type: str
+      sample: db1:27017
+    last_applied:
+      description: Time of its last operation, in UTC.
+      type: str
+      sample: "2026-05-04T10:12:13.120000Z"
+    last_committed:
+      description: Time of the last operation of which it knows that a majority had it; empty where it does not know.
+      type: str
+      sample: "2026-05-04T10:12:13.120000Z"
+    members:
+      description: Members that are given up.
+      type: list
+      elements: dict
+      contains:
+        host:
+          description: Which one.
+          type: str
+          sample: db2:27017
+        state:
+          description: How the survivor sees it.
+          type: str
+          sample: (not reachable/healthy)
+        last_heard:
+          description: When the survivor last heard from it; empty where it has not since its own start.
+          type: str
+          sample: "2026-05-04T10:12:14.003000Z"
+        last_applied:
+          description: Time of the last operation that it is known to have had; empty where none is known.
+          type: str
+          sample: "2026-05-04T10:12:13.120000Z"
+        had_more:
+          description: Whether it is known to have had more than the survivor. What V(false) leaves open is what it
+            acknowledged after it was last heard.
+          type: bool
+          sample: false
 """
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import run
@@ -197,6 +265,7 @@ def main() -> None:
             **MEMBERS,
             "name": {"type": "str", "required": True},
             "local": {"type": "str", "default": ""},
+            "give_up": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}},
             "default_write_concern": {"type": "str", "default": ""},
             "default_read_concern": {

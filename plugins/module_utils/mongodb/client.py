@@ -74,7 +74,9 @@ class Client:
             text = " ".join(str(error).split(", Timeout:", maxsplit=1)[0].split()) or type(error).__name__
             raise Unreachable(
                 f"MongoDB {self.place} gives no answer: {text}.",
-                "Check that it runs, that its address is right, and that TLS is wanted on both sides or on none.",
+                "Bring a certificate to it that is valid now; update_database puts it in force."
+                if "certificate has expired" in text
+                else "Check that it runs, that its address is right, and that TLS is wanted on both sides or on none.",
             ) from error
 
     def close(self) -> None:

@@ -75,6 +75,17 @@ class Cluster:
             self._anonymous[place] = Client(place, self._params, None)
         return bool(new)
 
+    def anonymous(self, place: str) -> Client:
+        """A connection to a member without a login, for what it tells everybody."""
+        return self._anonymous[place]
+
+    def forget(self, places: t.Iterable[str]) -> None:
+        """Ask these no more, until somebody names them."""
+        for place in places:
+            for known in (self.clients, self._anonymous):
+                if place in known:
+                    known.pop(place).close()
+
     def read(self) -> Reading:
         """Everybody's documents, also of members that only the others name; who does not answer is no error."""
         reading = self._read()
@@ -152,7 +163,8 @@ def no_primary(reading: Reading, seconds: float) -> ScalingError:
         sums = f" Of {count} votes a majority takes {predicates.majority(count)}; {there} members answer each other."
     return ScalingError(
         f"There is no primary after {seconds:.0f} s: {'; '.join(told)}.{sums}",
-        "Start the members that are away, and look at their logs.",
+        "Start the members that are away, and look at their logs. If a majority is gone for good, mongodb_replica_set "
+        "goes on without it by give_up, and says in check mode what that would lose.",
     )
 
 

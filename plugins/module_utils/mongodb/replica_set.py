@@ -11,7 +11,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import plan, predicates, primary, service
+from . import forced, plan, predicates, primary, service
 from .client import AUTHENTICATION_FAILED, INCOMPATIBLE, UNAUTHORIZED, Client, Document, Refused
 from .cluster import Cluster, Reading, check_login
 from .predicates import address
@@ -23,12 +23,14 @@ class Run:
     def __init__(self, params: Document, check_mode: bool) -> None:
         self.params = params
         self.check_mode = check_mode
-        self.cluster = Cluster(params, [each["host"] for each in params["members"]])
+        self.give_up = [address(each) for each in params["give_up"]]
+        self.cluster = Cluster(params, [*(each["host"] for each in params["members"]), *self.give_up])
         self.settings: Document = params["settings"]
         self.local = address(params["local"]) if params["local"] else ""
         self.steps: list[str] = []
         self.joined: list[str] = []
         self.configurations: list[Document] = []
+        self.loss: Document = {}
 
     def converge(self) -> Outcome:
         places = [address(each["host"]) for each in self.params["members"]]
@@ -52,9 +54,50 @@ class Run:
             self._initiate(config)
             reading = self._first_user(self.cluster.wait_for_primary(Deadline(self.params["primary_timeout"])))
         else:
-            reading = self._authenticated(reading)
-            before = self._read_view(reading)
+            force, before = self._forced(reading)
+            if force and self.check_mode:
+                wanted = plan.target(force.config, self.params["members"], self.settings)
+                alive = {place for place in reading.hellos if place in predicates.votes(force.config)}
+                return self._outcome(before, self._foretell_rest(force.config, wanted, alive, force.survivor, reading))
+            if force:
+                self._force(force)
+            reading = self._authenticated(reading if not force else self.cluster.read())
+            before = before or self._read_view(reading)
         return self._steps(before, reading)
+
+    def _forced(self, reading: Reading) -> tuple[forced.Force | None, Document]:
+        """What has to be done by force, since the majority is given up, and the view before; nothing otherwise."""
+        if not self.give_up:
+            return None, {}
+        check_login(reading, self.params["user"])
+        # Survivors take a member for healthy until its heartbeats have been missing for a while.
+        reading, _ok = Deadline(self.params["reach_timeout"]).wait_for(
+            self.cluster.read, lambda each: not forced.still_heard(each.statuses, each.hellos, self.give_up)
+        )
+        if not reading.statuses:
+            return None, {}
+        teller = self.cluster.clients[max(reading.statuses, key=lambda place: reading.statuses[place].get("term", -1))]
+        config, _committed = service.configuration(teller, primary=False)
+        wanted = plan.target(config, self.params["members"], self.settings)
+        force = forced.plan(reading.statuses, set(reading.hellos), config, wanted, self.give_up)
+        if force is None:
+            self._forget_the_gone()
+            return None, {}
+        self._refuse_strangers(reading, config)
+        self.loss = force.loss
+        self.steps.append(force.message)
+        return force, self._view(config, self._read_defaults(teller))
+
+    def _forget_the_gone(self) -> None:
+        """They would be asked, and waited for, in every look."""
+        wanted = {address(each["host"]) for each in self.params["members"]}
+        self.cluster.forget(each for each in self.give_up if each not in wanted)
+
+    def _force(self, force: forced.Force) -> None:
+        service.force(self.cluster.clients[force.survivor], force.config)
+        self._forget_the_gone()
+        reading = self.cluster.wait_for_primary(Deadline(self.params["primary_timeout"]))
+        self.configurations.append(plan.summary(self._wait_until_committed(reading)))
 
     def _all_answer(self, places: list[str]) -> Reading:
         """A reading; until nobody has a configuration for sure, everybody has to answer."""
@@ -186,10 +229,15 @@ class Run:
     def _refuse_strangers(self, reading: Reading, config: Document) -> None:
         """Nobody is added who does not answer, or who has another set's configuration."""
         members = {address(each["host"]) for each in config["members"]}
-        for told in self.params["members"]:
-            place = address(told["host"])
-            if place in members:
-                continue
+        new = [
+            place for place in map(address, (each["host"] for each in self.params["members"])) if place not in members
+        ]
+        if not all(place in reading.hellos for place in new):
+            # Such as those that were just started.
+            reading, _ok = Deadline(self.params["reach_timeout"]).wait_for(
+                self.cluster.read, lambda each: all(place in each.hellos for place in new)
+            )
+        for place in new:
             if place not in reading.hellos:
                 raise ScalingError(
                     f"{place} is to be added and does not answer: {reading.errors[place]}", "Start mongod there first."
@@ -224,10 +272,15 @@ class Run:
         if self._wanted_defaults():
             self._say_defaults()
         wanted = plan.target(config, self.params["members"], self.settings)
-        alive = {self.local}
-        while (step := plan.next_step(config, wanted, alive, self.local)) is not None:
+        return self._foretell_rest(config, wanted, {self.local}, self.local, reading)
+
+    def _foretell_rest(
+        self, config: Document, wanted: Document, alive: set[str], leading: str, reading: Reading
+    ) -> Document:
+        """All steps from a configuration on; the view of what it will be."""
+        while (step := plan.next_step(config, wanted, alive, leading)) is not None:
             self.steps.append(step.message)
-            config, alive, _leading = self._foretell(step, config, alive, self.local, reading)
+            config, alive, leading = self._foretell(step, config, alive, leading, reading)
         return self._view(config, self._wanted_defaults())
 
     def _say_defaults(self) -> None:
@@ -319,6 +372,7 @@ class Run:
             name=self.params["name"],
             steps=self.steps,
             configurations=self.configurations,
+            loss=self.loss,
         )
 
 

@@ -55,6 +55,12 @@ def reconfigure(client: Client, config: Document, seconds: float) -> None:
     client.command("replSetReconfig", config, maxTimeMS=int(seconds * 1000), seconds=seconds)
 
 
+def force(client: Client, config: Document) -> None:
+    """Have a member take a configuration without the others; the server chooses a version far above."""
+    made = {name: value for name, value in config.items() if name != "term"}
+    client.command("replSetReconfig", made, force=True, seconds=30)
+
+
 def initiate(client: Client, config: Document) -> None:
     client.command("replSetInitiate", config, seconds=60)
 
@@ -92,6 +98,23 @@ def set_defaults(client: Client, write: t.Any, read: str) -> None:
     if read:
         fields["defaultReadConcern"] = {"level": read}
     client.command("setDefaultRWConcern", **fields, writeConcern={"w": "majority", "wtimeout": 10000}, seconds=10)
+
+
+def version(client: Client) -> str:
+    """Version of the server."""
+    return client.command("buildInfo")["version"]
+
+
+def feature_compatibility(client: Client) -> Document:
+    """The version that data is compatible with; on the way to another one with a targetVersion, too."""
+    answer = client.command("getParameter", 1, featureCompatibilityVersion=1)
+    return dict(answer["featureCompatibilityVersion"])
+
+
+def set_feature_compatibility(client: Client, wanted: str, seconds: float, fields: Document) -> None:
+    """Set it, and wait until a majority has it; one that was cut off is finished by the same command."""
+    concern = {"w": "majority", "wtimeout": int(seconds * 1000)}
+    client.command("setFeatureCompatibilityVersion", wanted, writeConcern=concern, seconds=seconds, **fields)
 
 
 def create_manager(client: Client, user: str, password: str, database: str) -> None:

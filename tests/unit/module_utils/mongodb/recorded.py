@@ -17,6 +17,11 @@ def status(one_down=False):
     return copy.deepcopy(_READ["status_one_down_6.0" if one_down else "status_6.0"])
 
 
+def two_down():
+    """The set as A sees it once B and C are gone, and it is no primary any more."""
+    return copy.deepcopy(_READ["status_two_down_6.0"])
+
+
 def config(count=3, **changes):
     """The configuration with so many of A to E, and with changed fields of members by their letter."""
     made = copy.deepcopy(_READ["config_6.0"])
