@@ -153,6 +153,7 @@ sharding:
     collections: {description: "Sharded collections with their keys and chunks.", type: list}
     jumbo: {description: "Chunks that are too big to move, in words.", type: list}
     balancer: {description: Whether it is on., type: bool}
+    balancer_hold: {description: Whether it was stopped for a while and is to be started again., type: bool}
     balancer_window: {description: "When it works, such as V(23:00-06:00), or V(always).", type: str}
   sample:
     shards:
@@ -168,6 +169,7 @@ sharding:
     collections: [{name: claims.files, key: {region: 1, number: 1}, unique: false, chunks: 12}]
     jumbo: []
     balancer: true
+    balancer_hold: false
     balancer_window: always
 version:
   description: Version of the server that was asked, the primary if there is one.

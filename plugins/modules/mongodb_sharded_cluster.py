@@ -141,6 +141,12 @@ options:
   balancer:
     description: Whether the balancer moves chunks. A removal needs it. Left out, it stays as it is.
     type: bool
+  balancer_hold:
+    description:
+      - V(true) stops the balancer for a while, after the move that is under way, and has the cluster note that;
+        V(false) starts it again where that is noted. One that was off before stays off. Left out, it stays as it is.
+      - The note is a field of the balancer's document in C(config.settings), so that any later task can start it again.
+    type: bool
   balancer_window:
     description: When it may, by the config servers' clock, such as V(23:00-06:00), or V(always). Empty leaves it alone.
     type: str
@@ -276,6 +282,7 @@ def main() -> None:
             "zones": {"type": "list", "elements": "dict", "default": [], "options": ZONE},
             "collections": {"type": "list", "elements": "dict", "default": [], "options": COLLECTION},
             "balancer": {"type": "bool"},
+            "balancer_hold": {"type": "bool"},
             "balancer_window": {"type": "str", "default": ""},
             "databases_to": {"type": "str", "default": ""},
             "reach_timeout": {"type": "float", "default": 30},

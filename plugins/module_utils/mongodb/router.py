@@ -20,6 +20,8 @@ from .predicates import address
 # A move of a database takes as long as its data needs; the task's own deadlines end sooner.
 MOVE_SECONDS = 7 * 86400
 MAJORITY = {"w": "majority", "wtimeout": 60000}
+# Beside the balancer's settings: it was stopped for a while, whoever is to start it again.
+HELD = "heldByHorizontalScaling"
 SHARD_NOT_FOUND = 70
 # Somebody else moves the same database, or has moved it.
 BUSY = (46, 117, 249)
@@ -108,6 +110,7 @@ def read(asked: Asked) -> Document:
             for each in _all(asked, "chunks", {"jumbo": True})
         ],
         "balancer": not balancer.get("stopped") and balancer.get("mode", "full") != "off",
+        "held": bool(balancer.get(HELD)),
         "window": f"{_clock(window['start'])}-{_clock(window['stop'])}" if window else sharding.ALWAYS,
     }
 
@@ -132,6 +135,11 @@ def set_balancer(routers: Routers, enabled: bool, seconds: float) -> None:
     routers.command(name, 1, maxTimeMS=int(seconds * 1000), seconds=seconds)
 
 
+def note_hold(routers: Routers, held: bool) -> None:
+    """Have the cluster itself know that the balancer is to be started again, whatever becomes of this run."""
+    _set_balancer_fields(routers, {"$set": {HELD: True}} if held else {"$unset": {HELD: True}})
+
+
 def balancer_rounds(routers: Routers) -> int:
     """Rounds that the balancer has ended since the config servers' last election."""
     return int(routers.command("balancerStatus")["numBalancerRounds"])
@@ -145,6 +153,10 @@ def set_window(routers: Routers, window: str) -> None:
         if window == sharding.ALWAYS
         else {"$set": {"activeWindow": {"start": start, "stop": stop}}}
     )
+    _set_balancer_fields(routers, change)
+
+
+def _set_balancer_fields(routers: Routers, change: Document) -> None:
     updates = [{"q": {"_id": "balancer"}, "u": change, "upsert": True}]
     routers.command("update", "settings", database="config", updates=updates, writeConcern=MAJORITY)
 

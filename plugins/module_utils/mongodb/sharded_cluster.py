@@ -100,6 +100,12 @@ class Run:
         try:
             if step.action == "balancer":
                 router.set_balancer(self.routers, wanted["balancer"], self.params["balancer_timeout"])
+            elif step.action == "hold":
+                router.note_hold(self.routers, True)
+                router.set_balancer(self.routers, False, self.params["balancer_timeout"])
+            elif step.action == "release":
+                router.set_balancer(self.routers, True, self.params["balancer_timeout"])
+                router.note_hold(self.routers, False)
             elif step.action == "window":
                 router.set_window(self.routers, wanted["window"])
             elif step.action == "add_shard":

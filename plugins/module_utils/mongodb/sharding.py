@@ -9,7 +9,7 @@ Pure functions on plain data. A state is a dict:
     collections: namespace -> key, unique, balanced
     ranges: list of zone, collection, min, max; bounds are extended JSON in its relaxed form
     chunks: shard -> namespace -> count; jumbo: list of shard, collection, min, max
-    balancer: whether it is on; window: HH:MM-HH:MM, or always
+    balancer: whether it is on; held: whether it was stopped to be started again; window: HH:MM-HH:MM, or always
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ INTERNAL = ("admin", "config", "local")
 class Step(t.NamedTuple):
     """One move, the command's arguments, and the state that it leads to.
 
-    Actions: balancer, window, add_shard, add_zone, remove_zone, add_range, remove_range, shard_collection, drain.
+    Actions: balancer, hold, release, window, add_shard, add_zone, remove_zone, add_range, remove_range,
+    shard_collection, drain.
     """
 
     action: str
@@ -49,9 +50,12 @@ def normalise(params: Document, state: Document) -> Document:
         "zones": _by_name("zones", params["zones"]),
         "collections": _by_name("collections", params["collections"]),
         "balancer": params["balancer"],
+        "hold": params["balancer_hold"],
         "window": _window(params["balancer_window"]),
         "databases_to": params["databases_to"],
     }
+    if wanted["balancer"] and wanted["hold"]:
+        raise ScalingError("balancer and balancer_hold are both true.", "Start it, or hold it.")
     for name, shard in wanted["shards"].items():
         _refuse_shard(name, shard, state["shards"].get(name))
     for name, collection in wanted["collections"].items():
@@ -72,7 +76,17 @@ def normalise(params: Document, state: Document) -> Document:
 
 def next_step(state: Document, wanted: Document) -> Step | None:
     """The next move towards what is wanted; None when there is nothing left. Raises ScalingError where it cannot be."""
-    for make in (_balancer, _window_step, _add_shard, _remove_range, _zones, _add_range, _shard_collection, _drain):
+    for make in (
+        _hold,
+        _balancer,
+        _window_step,
+        _add_shard,
+        _remove_range,
+        _zones,
+        _add_range,
+        _shard_collection,
+        _drain,
+    ):
         step = make(state, wanted)
         if step:
             return step
@@ -106,8 +120,10 @@ def view(state: Document, wanted: Document) -> Document:
             for name in wanted["collections"]
             if name in state["collections"]
         }
-    if wanted["balancer"] is not None:
+    if wanted["balancer"] is not None or wanted["hold"] is not None:
         made["balancer"] = state["balancer"]
+    if wanted["hold"] is not None:
+        made["balancer_hold"] = state["held"]
     if wanted["window"]:
         made["balancer_window"] = state["window"]
     return made
@@ -147,6 +163,7 @@ def overview(state: Document, sizes: t.Mapping[str, int]) -> Document:
         ],
         "jumbo": [f"{text} on {name}" for name in state["shards"] for text in jumbo_of(state, name)],
         "balancer": state["balancer"],
+        "balancer_hold": state["held"],
         "balancer_window": state["window"],
     }
 
@@ -266,6 +283,15 @@ def _balancer(state: Document, wanted: Document) -> Step | None:
         return None
     made = dict(state, balancer=wanted["balancer"])
     return Step("balancer", f"{'start' if wanted['balancer'] else 'stop'} the balancer", {}, made)
+
+
+def _hold(state: Document, wanted: Document) -> Step | None:
+    """One that is off already was stopped by somebody else, who will start it."""
+    if wanted["hold"] and state["balancer"]:
+        return Step("hold", "stop the balancer for a while", {}, dict(state, balancer=False, held=True))
+    if wanted["hold"] is False and state["held"]:
+        return Step("release", "start the balancer again", {}, dict(state, balancer=True, held=False))
+    return None
 
 
 def _window_step(state: Document, wanted: Document) -> Step | None:

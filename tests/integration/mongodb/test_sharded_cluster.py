@@ -65,6 +65,24 @@ def test_zones_and_the_balancer_change(cluster):
     assert cluster.primary("config").config.tags.count_documents({}) == 0
 
 
+def test_a_balancer_is_held_for_a_while(cluster):
+    settings = cluster.primary("config").config.settings
+    assert cycle(cluster, balancer_hold=True)["steps"] == ["stop the balancer for a while"]
+    assert settings.find_one({"_id": "balancer"})["stopped"] is True
+    assert cycle(cluster, balancer_hold=False)["steps"] == ["start the balancer again"]
+    assert {"stopped": False, "mode": "full"}.items() <= settings.find_one({"_id": "balancer"}).items()
+    cycle(cluster, balancer=False)
+    for hold in (True, False):
+        assert cluster.run(balancer_hold=hold).get("changed") is False
+    assert settings.find_one({"_id": "balancer"})["stopped"] is True
+    cycle(cluster, balancer=True)
+    # Cut off between the note and the stop.
+    settings.update_one({"_id": "balancer"}, {"$set": {"heldByHorizontalScaling": True}})
+    cycle(cluster, balancer_hold=True)
+    cycle(cluster, balancer_hold=False)
+    assert "heldByHorizontalScaling" not in settings.find_one({"_id": "balancer"})
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -78,6 +96,7 @@ def test_zones_and_the_balancer_change(cluster):
             "sharded by region: 1, number: 1, and number: 1 is wanted",
         ),
         ({"collections": [{**FILES, "unique": True}]}, "the key of claims.files is not unique."),
+        ({"balancer": True, "balancer_hold": True}, "balancer and balancer_hold are both true."),
         ({"zones": ZONES}, "no shard is in the zone north."),
         ({"user": "nobody"}, "Authentication failed"),
     ],

@@ -16,14 +16,14 @@ from .recorded import FIXTURES
 
 EMPTY = {
     **{"shards": {}, "databases": {}, "collections": {}, "ranges": [], "chunks": {}, "jumbo": []},
-    **{"balancer": True, "window": "always"},
+    **{"balancer": True, "held": False, "window": "always"},
 }
 RANGE = {"collection": "claims.files", "min": {"_id": 0}, "max": {"_id": 100}}
 
 
 def recorded(name="sharded", **changes):
     """The cluster with two shards, of which b is the primary of the database; or b being drained."""
-    return {**json.loads((FIXTURES / f"{name}_6.0.json").read_text()), "window": "always", **changes}
+    return {**json.loads((FIXTURES / f"{name}_6.0.json").read_text()), "held": False, "window": "always", **changes}
 
 
 def shard(name, **options):
@@ -36,8 +36,8 @@ def collection(name, **options):
 
 
 def told(**options):
-    nothing = {"shards": [], "zones": [], "collections": [], "balancer": None, "balancer_window": ""}
-    return {**nothing, "databases_to": "", **options}
+    nothing = {"shards": [], "zones": [], "collections": [], "balancer": None, "balancer_hold": None}
+    return {**nothing, "balancer_window": "", "databases_to": "", **options}
 
 
 def plan(state, **options):
@@ -233,3 +233,18 @@ def test_a_drain_stops_early_when_a_jumbo_chunk_holds_others_up(monkeypatch):
     run = Removal(monkeypatch, answers((4, 1), *[(3, 1)] * 9), state)
     with pytest.raises(ScalingError, match="b keeps 3 chunks: too big to move is claims.files from"):
         run._drain("b", ["b"])
+
+
+def test_a_balancer_that_is_held_is_started_again_and_one_that_was_off_stays_off():
+    held = plan(recorded(), balancer_hold=True)
+    assert [step.message for step in held] == ["stop the balancer for a while"]
+    assert messages(held[0].state, balancer_hold=True) == []
+    assert messages(held[0].state, balancer_hold=False) == ["start the balancer again"]
+    off = recorded(balancer=False)
+    assert messages(off, balancer_hold=True) == messages(off, balancer_hold=False) == []
+
+
+def test_a_hold_that_was_cut_off_before_the_balancer_stopped_goes_on():
+    assert messages(recorded(held=True), balancer_hold=True) == ["stop the balancer for a while"]
+    assert messages(recorded(held=True), balancer_hold=False) == ["start the balancer again"]
+    assert messages(recorded(held=True), balancer=True, balancer_hold=False) == ["start the balancer again"]
