@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GPL-3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lead a service's split to the wanted one, whatever the router: read, decide, apply, read back."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
+from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
+
+from .haproxy import Haproxy
+from .split import Document, Split, State, wanted
+
+
+class Router(t.Protocol):
+    """What decides which version gets a request."""
+
+    def locked(self) -> t.ContextManager[None]: ...
+
+    def read(self) -> State: ...
+
+    def refuse(self, state: State, split: Split) -> None: ...
+
+    def apply(self, state: State, split: Split) -> Document: ...
+
+
+ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy}
+
+
+def converge(parameters: Document, check_mode: bool) -> Outcome:
+    """Entry point of traffic_split; raises ScalingError."""
+    router = ROUTERS[parameters["router"]](parameters)
+    values: Document = {}
+    with router.locked():
+        before = router.read()
+        split = wanted(before, parameters)
+        router.refuse(before, split)
+        after = before._replace(split=split, saved=True)
+        if before != after and not check_mode:
+            values = router.apply(before, split)
+            after = router.read()
+            _read_back(parameters["service"], after, split)
+    return Outcome(
+        before.view(),
+        after.view(),
+        header=f"traffic of {parameters['service']}",
+        split=after.split.view(),
+        previous=before.split.view(),
+        versions=after.versions,
+        **{"files": [], **values},
+    )
+
+
+def _read_back(service: str, state: State, split: Split) -> None:
+    if state.split != split or not state.saved:
+        raise ScalingError(
+            f"The split of service '{service}' is {state.view()} after the change, not {split.view()}.",
+            "Somebody else may be changing it; run this again.",
+        )
