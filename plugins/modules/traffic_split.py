@@ -13,15 +13,17 @@ description:
     what is in force. Run it on the hosts of the load balancers.
   - Takes services whose data have C(split), as the roles P(horizontal.scaling.haproxy#role) and
     P(horizontal.scaling.nginx#role) render them. What is set here is kept by a reload, a restart and the role.
-  - With O(router=haproxy) the running process is changed at one instant, without a reload, then the files that it starts
-    from.
+  - With O(router=haproxy) the running process is changed at one instant, without a reload, and then the files that it
+    starts from.
+  - With O(router=nginx) files are validated on a copy of the whole configuration, installed and reloaded without losing a
+    request; then the workers are waited for that still know the split of before.
   - What a router cannot do is refused with the reason before anything is changed. So is a version that would get more
     traffic while none of its servers takes requests.
 options:
   router:
     description: The product that chooses the version.
     type: str
-    choices: [haproxy]
+    choices: [haproxy, nginx]
     required: true
   service:
     description: Name of the service.
@@ -99,6 +101,36 @@ options:
     description: Seconds to wait for an answer of HAProxy's.
     type: int
     default: 10
+  config:
+    description: NGINX's main configuration file.
+    type: path
+    default: /etc/nginx/nginx.conf
+  pid_file:
+    description: NGINX's process id.
+    type: path
+    default: /run/nginx.pid
+  error_log:
+    description: NGINX's error log, read for the reason when a reload is refused.
+    type: path
+    default: /var/log/nginx/error.log
+  binary:
+    description: The program that validates NGINX's configuration.
+    type: str
+    default: nginx
+  settle:
+    description: Seconds in which NGINX's clients are told to open new connections before it is reloaded.
+    type: float
+    default: 1
+  closing_file:
+    description: The file that makes NGINX tell them so.
+    type: path
+    default: /run/nginx.closing
+  drain_timeout:
+    description:
+      - Seconds to wait until the workers of NGINX have gone that know the split of before; requests that last longer, and
+        WebSockets, keep them. When the time is over the task still succeeds; RV(remaining_workers) says who is left.
+    type: float
+    default: 30
 attributes:
   check_mode:
     description: Computes the same split without changing anything.
@@ -114,6 +146,13 @@ notes:
     version.
 seealso:
   - module: horizontal.scaling.haproxy_server
+  - module: horizontal.scaling.nginx_upstream
+  - name: NGINX split_clients module
+    description: How a share is chosen by a hash.
+    link: https://nginx.org/en/docs/http/ngx_http_split_clients_module.html
+  - name: NGINX mirror module
+    description: What happens to copies.
+    link: https://nginx.org/en/docs/http/ngx_http_mirror_module.html
   - name: HAProxy configuration manual, maps
     description: What a map is, and its converters.
     link: https://docs.haproxy.org/2.6/configuration.html#7.3.1-map
@@ -180,6 +219,17 @@ files:
   type: list
   elements: str
   sample: [/etc/haproxy/splits/claims-service/weights.chance.map]
+reloaded:
+  description: Whether NGINX was reloaded.
+  returned: when O(router=nginx) has changed something
+  type: bool
+  sample: true
+remaining_workers:
+  description: Process ids of NGINX's workers that still know the split of before.
+  returned: when O(router=nginx) has changed something
+  type: list
+  elements: int
+  sample: []
 """
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import run
@@ -211,6 +261,13 @@ def main() -> None:
             },
             "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
             "timeout": {"type": "int", "default": 10},
+            "config": {"type": "path", "default": "/etc/nginx/nginx.conf"},
+            "pid_file": {"type": "path", "default": "/run/nginx.pid"},
+            "error_log": {"type": "path", "default": "/var/log/nginx/error.log"},
+            "binary": {"type": "str", "default": "nginx"},
+            "settle": {"type": "float", "default": 1},
+            "closing_file": {"type": "path", "default": "/run/nginx.closing"},
+            "drain_timeout": {"type": "float", "default": 30},
         },
         converge,
     )

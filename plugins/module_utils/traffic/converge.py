@@ -10,6 +10,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors imp
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from .haproxy import Haproxy
+from .nginx import Nginx
 from .split import Document, Split, State, wanted
 
 
@@ -24,8 +25,10 @@ class Router(t.Protocol):
 
     def apply(self, state: State, split: Split) -> Document: ...
 
+    def finish(self) -> Document: ...
 
-ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy}
+
+ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy, "nginx": Nginx}
 
 
 def converge(parameters: Document, check_mode: bool) -> Outcome:
@@ -36,11 +39,14 @@ def converge(parameters: Document, check_mode: bool) -> Outcome:
         before = router.read()
         split = wanted(before, parameters)
         router.refuse(before, split)
-        after = before._replace(split=split, saved=True)
+        wishes = any(parameters.get(name) is not None for name in ("weights", "match", "sticky", "mirror"))
+        after = before._replace(split=split, settled=True) if wishes else before
         if before != after and not check_mode:
             values = router.apply(before, split)
             after = router.read()
             _read_back(parameters["service"], after, split)
+    if values:
+        values.update(router.finish())
     return Outcome(
         before.view(),
         after.view(),
@@ -53,7 +59,7 @@ def converge(parameters: Document, check_mode: bool) -> Outcome:
 
 
 def _read_back(service: str, state: State, split: Split) -> None:
-    if state.split != split or not state.saved:
+    if state.split != split or not state.settled:
         raise ScalingError(
             f"The split of service '{service}' is {state.view()} after the change, not {split.view()}.",
             "Somebody else may be changing it; run this again.",

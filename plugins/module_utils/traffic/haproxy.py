@@ -23,6 +23,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy.client 
 from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy.maps import Entries, Maps, parse_file, save
 from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy.service import Balancer, Snapshot
 
+from . import described
 from .split import WHOLE, Document, Split, State, in_order, ranges
 
 _FILE = re.compile(
@@ -72,7 +73,7 @@ class Haproxy:
         return State(
             split=split_of(self._places, entries, versions),
             versions=versions,
-            saved=all(_saved(file) == found for file, found in entries.items()),
+            settled=all(_saved(file) == found for file, found in entries.items()),
         )
 
     def refuse(self, state: State, split: Split) -> None:
@@ -84,8 +85,8 @@ class Haproxy:
             )
         if split.sticky != state.split.sticky:
             raise ScalingError(
-                f"sticky: HAProxy tells clients apart by {_words(state.split.sticky)} here, which only its configuration"
-                f" can change to {_words(split.sticky)}.",
+                f"sticky: HAProxy tells clients apart by {_words(state.split.sticky)} here, and only its configuration"
+                f" can change that to {_words(split.sticky)}.",
                 "Give split.sticky in haproxy_services and apply the role haproxy.",
             )
         known = {(place.by, place.name) for place in self._places if place.use == "match"}
@@ -95,7 +96,7 @@ class Haproxy:
                     f"match: HAProxy's configuration does not look at {rule['by']} {rule['name']} for this service.",
                     "Give a rule for it in split.match of haproxy_services, and apply the role haproxy.",
                 )
-        if self._level != "admin" and (split != state.split or not state.saved):
+        if self._level != "admin" and (split != state.split or not state.settled):
             raise ScalingError(
                 f"The HAProxy socket {self._client.address} has level {self._level}, which cannot change maps.",
                 "Use a 'stats socket' with 'level admin'.",
@@ -113,6 +114,36 @@ class Haproxy:
                 save(place.file, entries)
                 files.append(place.file)
         return {"files": sorted(files)}
+
+    def finish(self) -> Document:
+        """Nothing: every request that comes now finds the new map."""
+        return {}
+
+
+def described_maps(service: t.Mapping[str, t.Any], there: t.Mapping[str, str]) -> list[Document]:
+    """Map files of the split in a service's data, in the order in which they are asked.
+
+    Args:
+        there: texts of the files that the host has, by path below splits/. What was set at run time is kept as long as
+            the data are the same.
+    """
+    split = described.split_of(service)
+    mark = f"# configured: {described.configured(split)}"
+    folder = service["name"] + "/"
+    mine = {path: text for path, text in there.items() if path.startswith(folder) and mark in text.splitlines()}
+    maps = []
+    for use, by, name in _looked_at(split):
+        path = folder + ".".join(filter(None, [use, by, name, "map"]))
+        place = Place(path, "", use, by, name)
+        entries = parse_file(mine[path]) if path in mine else entries_of(place, split)
+        lines = [mark, *(f"{key} {version}" for key, version in entries)]
+        maps.append({"path": path, "use": use, "by": by, "name": name, "lines": lines})
+    return maps
+
+
+def _looked_at(split: Split) -> list[tuple[str, str, str]]:
+    names = dict.fromkeys(("match", rule["by"], rule["name"]) for rule in split.match)
+    return [*names, ("weights", split.sticky["by"], split.sticky["name"])]
 
 
 def places(files: t.Iterable[str], service: str) -> list[Place]:
@@ -176,7 +207,8 @@ def _saved(file: str) -> Entries:
         return parse_file(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise ScalingError(
-            f"The map file {file} cannot be read: {error.strerror}.", "Run the task on the host of the load balancer."
+            f"The map file {file} cannot be read: {error.strerror}.",
+            "Run the task on the host of the load balancer; where its configuration has changed, reload HAProxy first.",
         ) from error
 
 

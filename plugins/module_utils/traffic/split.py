@@ -15,8 +15,8 @@ NAMED = ("header", "cookie")
 
 Document = t.Dict[str, t.Any]
 
-_NAMES = {"header": re.compile(r"[A-Za-z0-9-]+\Z"), "cookie": re.compile(r"[A-Za-z0-9_-]+\Z")}
-_VALUE = re.compile(r"[A-Za-z0-9_.:/@+-]+\Z")
+NAMES = {"header": re.compile(r"[A-Za-z0-9-]+\Z"), "cookie": re.compile(r"[A-Za-z0-9_-]+\Z")}
+VALUE = re.compile(r"[A-Za-z0-9_.:/@+-]+\Z")
 
 
 class Split(t.NamedTuple):
@@ -45,15 +45,15 @@ class State(t.NamedTuple):
     Attributes:
         split: in force.
         versions: version to its number of servers that take requests.
-        saved: whether the split in force is the one that a restart would begin with.
+        settled: whether the running process and the files that it starts from say the same.
     """
 
     split: Split
     versions: dict[str, int]
-    saved: bool = True
+    settled: bool = True
 
     def view(self) -> Document:
-        return dict(self.split.view(), saved=self.saved)
+        return dict(self.split.view(), settled=self.settled)
 
 
 def ranges(weights: t.Mapping[str, int]) -> list[tuple[int, int, str]]:
@@ -116,7 +116,7 @@ def _match(given: t.Sequence[Document], state: State) -> list[Document]:
         rule = {field: item[field] for field in ("by", "name", "value", "version")}
         _known("match", rule["version"], state)
         _plain("match", rule)
-        if not _VALUE.match(rule["value"]):
+        if not VALUE.match(rule["value"]):
             raise ScalingError(
                 f"match: value is '{rule['value']}'.", "Give letters, digits and the characters - _ . : / @ +."
             )
@@ -155,7 +155,7 @@ def _mirror(given: Document, state: State) -> Document:
 
 
 def _plain(option: str, given: Document) -> None:
-    if not _NAMES[given["by"]].match(given["name"]):
+    if not NAMES[given["by"]].match(given["name"]):
         raise ScalingError(
             f"{option}: '{given['name']}' is no name of a {given['by']}.",
             "Give letters, digits and -, for a cookie also _.",
