@@ -9,14 +9,14 @@ module: traffic_split
 short_description: Share the traffic of a service out between its versions
 version_added: "0.3.0"
 description:
-  - Leads the split of one service behind one load balancer to wanted weights, to rules by header or cookie, and reads back
-    what is in force. Run it on the hosts of the load balancers.
+  - Leads the split of one service behind one load balancer to wanted weights, to rules by header or cookie, and reads
+    back what is in force. Run it on the hosts of the load balancers. Without a wish it only reads.
   - Takes services whose data have C(split), as the roles P(horizontal.scaling.haproxy#role) and
     P(horizontal.scaling.nginx#role) render them. What is set here is kept by a reload, a restart and the role.
   - With O(router=haproxy) the running process is changed at one instant, without a reload, and then the files that it
     starts from.
-  - With O(router=nginx) files are validated on a copy of the whole configuration, installed and reloaded without losing a
-    request; then the workers are waited for that still know the split of before.
+  - With O(router=nginx) files are validated on a copy of the whole configuration, installed and reloaded without losing
+    a request; then the workers are waited for that still know the split of before.
   - What a router cannot do is refused with the reason before anything is changed. So is a version that would get more
     traffic while none of its servers takes requests.
 options:
@@ -36,8 +36,8 @@ options:
     type: dict
   match:
     description:
-      - Requests that go to a version whatever its weight, also one of 0. Headers come before cookies, then names in the order of
-        the alphabet. These are all the rules; an empty list takes them away.
+      - Requests that go to a version whatever its weight, also one of 0. Headers come before cookies, then names in the
+        order of the alphabet. These are all the rules; an empty list takes them away.
       - With O(router=haproxy) only headers and cookies that a rule of the service's data looks at.
       - Left out, the rules stay as they are.
     type: list
@@ -62,8 +62,8 @@ options:
         required: true
   sticky:
     description:
-      - What a client keeps its version by, as long as the weights are the same. A version that grows keeps its clients, with two
-        versions.
+      - What a client keeps its version by, as long as the weights are the same. With two versions, the one that grows
+        keeps its clients.
       - With O(router=haproxy) it is part of the configuration; another value than the service's data have is refused.
       - Left out, it stays as it is.
     type: dict
@@ -127,8 +127,9 @@ options:
     default: /run/nginx.closing
   drain_timeout:
     description:
-      - Seconds to wait until the workers of NGINX have gone that know the split of before; requests that last longer, and
-        WebSockets, keep them. When the time is over the task still succeeds; RV(remaining_workers) says who is left.
+      - Seconds to wait until the workers of NGINX have gone that know the split of before; requests that last longer,
+        and WebSockets, keep them. When the time is over the task still succeeds; RV(remaining_workers) says who is
+        left.
     type: float
     default: 30
 attributes:
@@ -142,8 +143,8 @@ attributes:
     description: Compares what is in force.
     support: full
 notes:
-  - Every load balancer has a split of its own; run the task on each. With the same weights all of them give a client the same
-    version.
+  - Every load balancer has a split of its own; run the task on each. With the same weights all of them give a client
+    the same version, as long as they are of the same product.
 seealso:
   - module: horizontal.scaling.haproxy_server
   - module: horizontal.scaling.nginx_upstream
