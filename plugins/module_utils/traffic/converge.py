@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
@@ -28,11 +29,14 @@ class Router(t.Protocol):
     def finish(self) -> Document: ...
 
 
+SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy, "nginx": Nginx}
 
 
 def converge(parameters: Document, check_mode: bool) -> Outcome:
     """Entry point of traffic_split; raises ScalingError."""
+    if not SERVICE.match(parameters["service"]):
+        raise ScalingError(f"service is '{parameters['service']}'.", "Give letters, digits and the characters - _ .")
     router = ROUTERS[parameters["router"]](parameters)
     values: Document = {}
     with router.locked():

@@ -96,7 +96,7 @@ class Haproxy:
                     f"match: HAProxy's configuration does not look at {rule['by']} {rule['name']} for this service.",
                     "Give a rule for it in split.match of haproxy_services, and apply the role haproxy.",
                 )
-        if self._level != "admin" and (split != state.split or not state.settled):
+        if self._level != "admin" and split != state.split:
             raise ScalingError(
                 f"The HAProxy socket {self._client.address} has level {self._level}, which cannot change maps.",
                 "Use a 'stats socket' with 'level admin'.",

@@ -61,6 +61,11 @@ def test_check_mode_predicts_what_comes_true(converge):
     assert not converge(router, **wish).changed and router.writes == 1
 
 
+def test_a_service_is_no_path(converge):
+    with pytest.raises(ScalingError, match=r"service is '../claims'"):
+        converge(Router(), service="../claims")
+
+
 def test_who_only_reads_writes_nothing(converge):
     router = Router(settled=False)
     assert not converge(router).changed and router.writes == 0
