@@ -12,22 +12,8 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.module imp
 
 from .haproxy import Haproxy
 from .nginx import Nginx
+from .router import Router
 from .split import Document, Split, State, wanted
-
-
-class Router(t.Protocol):
-    """What decides which version gets a request."""
-
-    def locked(self) -> t.ContextManager[None]: ...
-
-    def read(self) -> State: ...
-
-    def refuse(self, state: State, split: Split) -> None: ...
-
-    def apply(self, state: State, split: Split) -> Document: ...
-
-    def finish(self) -> Document: ...
-
 
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy, "nginx": Nginx}

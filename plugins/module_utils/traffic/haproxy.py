@@ -24,6 +24,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy.maps im
 from ansible_collections.horizontal.scaling.plugins.module_utils.haproxy.service import Balancer, Snapshot
 
 from . import described
+from .router import Router
 from .split import WHOLE, Document, Split, State, in_order, ranges
 
 _FILE = re.compile(
@@ -41,11 +42,11 @@ class Place(t.NamedTuple):
     name: str
 
 
-class Haproxy:
+class Haproxy(Router):
     """One service behind one HAProxy process on this host."""
 
     def __init__(self, parameters: Document) -> None:
-        self._service = parameters["service"]
+        super().__init__(parameters)
         self._client = Client(parameters["socket"], parameters["timeout"])
         self._maps = Maps(self._client)
         self._places: list[Place] = []
@@ -114,10 +115,6 @@ class Haproxy:
                 save(place.file, entries)
                 files.append(place.file)
         return {"files": sorted(files)}
-
-    def finish(self) -> Document:
-        """Nothing: every request that comes now finds the new map."""
-        return {}
 
 
 def described_maps(service: t.Mapping[str, t.Any], there: t.Mapping[str, str]) -> list[Document]:

@@ -20,14 +20,15 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.split_fil
 from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.tree import Tree
 
 from . import described
+from .router import Router
 from .split import NAMED, Document, Split, State, in_order
 
 
-class Nginx:
+class Nginx(Router):
     """One service behind the NGINX of this host."""
 
     def __init__(self, parameters: Document) -> None:
-        self._service = parameters["service"]
+        super().__init__(parameters)
         self._parameters = parameters
         self._tree = Tree(parameters["config"], parameters["binary"])
         self._process = Process(parameters["pid_file"])
