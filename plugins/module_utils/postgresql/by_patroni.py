@@ -13,7 +13,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import gates, service
+from . import gates, predicates, service
 from .change import Task, after_promotion, read_back, wait_streaming
 from .cluster import Reading, roles
 from .failover import candidate_of, former_of, known_end_of, loss_gate
@@ -63,7 +63,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             # Patroni makes one, too: this one makes it short.
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
-        _switch_over(task, pool, now)
+        _switch_over(task, pool, reading, now)
         _follow(task, wanted, others)
     return read_back(task, before)
 
@@ -110,13 +110,13 @@ def _await_synchronous(task: Task, now: str) -> None:
         )
 
 
-def _switch_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+def _switch_over(task: Task, pool: ThreadPoolExecutor, reading: Reading, now: str) -> None:
     """Have Patroni do it, again as long as it has not begun; raises ScalingError with its last word."""
     deadline = Deadline(REFUSED_SECONDS)
     while True:
         began = time.monotonic()
         try:
-            _hand_over(task, pool, now)
+            _hand_over(task, pool, reading, now)
         except ScalingError as error:
             if error.details.get("status") != NOT_BEGUN or not deadline.remaining:
                 raise
@@ -126,13 +126,42 @@ def _switch_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
             return
 
 
-def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+def _hand_over(task: Task, pool: ThreadPoolExecutor, reading: Reading, now: str) -> None:
     wanted = task.values["primary"]
     with contextlib.ExitStack() as held:
         with task.phases("pause_poolers"):
             held.enter_context(paused(task.poolers, task.params["pooler_timeout"]))
         _promoted(task, pool.submit(_post, task, now, "/switchover", {"leader": now, "candidate": wanted}))
+        _repoint(task, wanted, {name: each for name, each in reading.documents.items() if name not in (now, wanted)})
         task.lead_poolers(wanted)
+
+
+def _repoint(task: Task, primary: str, standbys: t.Mapping[str, Document]) -> None:
+    """Have the other standbys stream from the new leader at once: until one does, synchronous commits wait.
+
+    Their Patroni sleeps for 2 s in a switchover before it does the same. Then it removes what stands here in
+    postgresql.auto.conf, and puts its own words in place, so that what fails here is late and no more.
+    """
+    with task.phases("repoint"):
+        for name, document in standbys.items():
+            if name in task.upstreams:
+                continue
+            slot = document["settings"]["primary_slot_name"]
+            if slot:
+                # Patroni may be about to make it.
+                with contextlib.suppress(ScalingError):
+                    service.create_slot(task.client(primary), slot)
+            with contextlib.suppress(ScalingError):
+                service.follow(task.client(name), following(task, name, primary, document))
+
+
+def following(task: Task, name: str, primary: str, document: Document) -> dict[str, str]:
+    """How a standby of Patroni's is told to stream from a new leader; its slot has its own name whomever it follows."""
+    told = predicates.parse_conninfo(task.follow_settings(name, primary, document)["primary_conninfo"])
+    if "passfile" in told and task.params["passfile"]:
+        # Patroni's file has the password for the former leader alone.
+        told["passfile"] = task.params["passfile"]
+    return {"primary_conninfo": predicates.quote_conninfo(told)}
 
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
