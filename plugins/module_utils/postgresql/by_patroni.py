@@ -24,9 +24,10 @@ from .predicates import Document
 
 # Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
 ANSWER_SECONDS = 60
-# Patroni refuses before it begins when the candidate does not answer it within 2 s: a busy host, or a host name that
-# still means a former address. Seconds for that to pass, and between two requests, in which clients go on.
-NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 1
+# Patroni refuses before it begins when the candidate does not answer it within 2 s, in which clients wait: a busy host,
+# or one that came back under another address, as Patroni with etcd keeps what a name meant for 10 min. Seconds for that
+# to pass, and between two requests, in which clients go on.
+NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 5
 # Seconds in which every Patroni has to have reached its server again.
 AWAKE_SECONDS = 20
 
@@ -251,9 +252,12 @@ def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
         if request.done():
             status, answer = request.result()
             if status != 200:
+                hint = "Nobody was promoted by this task. The journal of the primary's Patroni says more."
+                if status == NOT_BEGUN:
+                    hint += f" If {wanted} came back under another address, it is looked for at the former for 10 min."
                 raise ScalingError(
                     f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300].rstrip('.')}.",
-                    "Nobody was promoted by this task. The journal of the primary's Patroni says more.",
+                    hint,
                     status=status,
                 )
         return client.value("SELECT pg_is_in_recovery()") is False
