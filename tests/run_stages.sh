@@ -8,12 +8,13 @@ cd "$(dirname "$0")/.." || exit 1
 source tests/lab/environment.sh
 mkdir -p build/logs
 
-# The quick ones first, whose failures say most, and the one that builds the hosts' image; then by the time that they take, so that the
-# lanes end together. `sanity` and `cores` cannot run beside each other. `molecule-kubernetes` is run by name: see docs/testing.md.
+# The quick ones first, whose failures say most, and the one that builds the hosts' image; then capability by capability, of each the
+# longest first, so that the lanes end together. `sanity` and `cores` cannot run beside each other. `molecule-kubernetes` is run by
+# name: see docs/testing.md.
 stages=(lint molecule-lab unit artifact sanity
-        molecule-{rolling_update,rolling_update_surroundings,mongodb,mongodb_sharded,postgresql_patroni_faults,postgresql_patroni_operators,update_database,postgresql_patroni}
-        molecule-{rolling_update_nginx,postgresql_17,modules,load_balancer,nginx,service,pgbouncer,pgbackrest,postgresql}
-        cores)
+        molecule-{rolling_update,rolling_update_surroundings,modules,service,rolling_update_nginx,nginx,load_balancer} cores
+        molecule-{mongodb,update_database,postgresql_patroni,postgresql_patroni_faults,postgresql_patroni_operators}
+        molecule-{pgbackrest,pgbouncer,postgresql,postgresql_17,mongodb_sharded})
 
 stage_lint() {
   local failed=0

@@ -13,16 +13,6 @@ description:
   - RV(servers) is valid input for O(horizontal.scaling.haproxy_server#module:servers).
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Reads only.
-    support: full
 options:
   sockets:
     description:
@@ -45,6 +35,8 @@ options:
     description: Seconds to wait for a balancer's answer.
     type: int
     default: 10
+extends_documentation_fragment:
+  - horizontal.scaling.info_module
 seealso:
   - module: horizontal.scaling.haproxy_server
   - name: HAProxy management guide, section 9

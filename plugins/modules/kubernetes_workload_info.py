@@ -12,16 +12,6 @@ description:
   - Reads Deployments, StatefulSets and DaemonSets of a namespace with their revisions, pods, autoscaler and usage.
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Only reads.
-    support: full
-  diff_mode:
-    description: Nothing changes.
-    support: none
-  idempotent:
-    description: Nothing changes.
-    support: full
 options:
   namespace:
     description: Namespace of the workloads.
@@ -35,6 +25,7 @@ options:
     type: dict
     default: {}
 extends_documentation_fragment:
+  - horizontal.scaling.info_module
   - horizontal.scaling.kubernetes_api
 seealso:
   - module: horizontal.scaling.kubernetes_apply

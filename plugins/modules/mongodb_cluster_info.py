@@ -16,17 +16,8 @@ description:
     RV(sharding.zones) and RV(sharding.collections) are valid input for M(horizontal.scaling.mongodb_sharded_cluster).
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Reads only.
-    support: full
 extends_documentation_fragment:
+  - horizontal.scaling.info_module
   - horizontal.scaling.mongodb_hosts
   - horizontal.scaling.mongodb_connection
 seealso:

@@ -142,6 +142,11 @@ servers:
     - {balancer: lb1, backend: claims-service, name: app1, address: 192.0.2.11, resolved: '', port: 8080, state: ready,
        health: nocheck, weight: 100, initial_weight: 100, backup: false, sessions: 4, requests: 1200,
        responses_5xx: 0, errors: 0}
+splits:
+  description: Texts of the files that split services between versions, by service.
+  returned: when O(gather) has V(servers) or V(counters)
+  type: dict
+  sample: {}
 backends:
   description: Whole services as clients saw them; C(errors) counts requests that found no server to try.
   returned: when O(gather) has V(counters)

@@ -13,16 +13,6 @@ description:
   - A stanza that does not exist yet is no error.
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Reads only.
-    support: full
 options:
   stanza:
     description: Name of the cluster in pgBackRest's configuration.
@@ -32,6 +22,8 @@ options:
     description: User in whose name pgBackRest runs, if the task runs as root.
     type: str
     default: postgres
+extends_documentation_fragment:
+  - horizontal.scaling.info_module
 seealso:
   - module: horizontal.scaling.pgbackrest_restore
   - name: pgBackRest, info command

@@ -13,22 +13,13 @@ description:
   - RV(members) is valid input for O(horizontal.scaling.postgresql_primary#module:members) and for this module.
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Reads only.
-    support: full
 options:
   owner:
     description: User in whose name files and Unix sockets are opened, if the task runs as root.
     type: str
     default: postgres
 extends_documentation_fragment:
+  - horizontal.scaling.info_module
   - horizontal.scaling.postgresql_members
   - horizontal.scaling.postgresql_poolers
 requirements:

@@ -13,16 +13,6 @@ description:
   - Takes no lock, and never returns a token.
 author:
   - The horizontal.scaling developers (@horizontal)
-attributes:
-  check_mode:
-    description: Reads only.
-    support: full
-  diff_mode:
-    description: There is nothing to compare.
-    support: none
-  idempotent:
-    description: Reads only.
-    support: full
 options:
   service:
     description: Name of the service; all services when empty.
@@ -33,6 +23,7 @@ options:
     type: int
     default: 0
 extends_documentation_fragment:
+  - horizontal.scaling.info_module
   - horizontal.scaling.rollout_ledger
 seealso:
   - module: horizontal.scaling.rollout

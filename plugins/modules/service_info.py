@@ -46,16 +46,8 @@ options:
         type: list
         elements: str
         default: []
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  diff_mode:
-    description: Changes nothing.
-    support: none
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - horizontal.scaling.info_module
 seealso:
   - module: horizontal.scaling.service_release
 author: The horizontal.scaling developers (@horizontal)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# start_host.sh LAB HOST IMAGE [MOUNT ...]: a host of the lab, up and through its boot. Says `started` when it was not.
+# start_host.sh LAB HOST IMAGE NUMBER [MOUNT ...]: a host of the lab, up and through its boot. Says `started` when it was not.
+# NUMBER ends its address, which it keeps as a site's host does: when it is killed and started again, too.
 set -euo pipefail
-lab=$1 host=$2 image=$3
-shift 3
+lab=$1 host=$2 image=$3 number=$4
+shift 4
 name=$lab-$host
 
 if [[ $(podman container inspect --format '{{.State.Running}}/{{.ImageName}}' "$name" 2>/dev/null) == "true/$image" ]]; then
@@ -18,7 +19,8 @@ packages=$(readlink -f "${HS_CACHE:-/nonexistent}/apt/${image##*:}/current" || t
 if [[ -d $packages/lists && -d $packages/cache ]]; then
   mounts+=(--volume "$packages/lists:/var/lib/apt/lists:O" --volume "$packages/cache:/var/cache/apt:O")
 fi
-podman run --detach --name "$name" --hostname "$host" --network "$lab" --network-alias "$host" \
+subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$lab")
+podman run --detach --name "$name" --hostname "$host" --network "$lab" --ip "${subnet%.*}.$number" --network-alias "$host" \
   --label "horizontal.scaling.lab=$lab" --systemd=always --privileged --stop-timeout 5 "${mounts[@]}" \
   "$image" /sbin/init >/dev/null
 

@@ -121,7 +121,7 @@ class Balancer:
             return False
         text = self.client.ask(["show servers state"])[0] + "\n"
         try:
-            _replace(target, text)
+            replace_file(target, text)
         except OSError as error:
             raise ScalingError(
                 f"The state file {state_file} cannot be written: {error.strerror or error}.",
@@ -136,7 +136,8 @@ def _refused(answer: Answer) -> bool:
     return answer.is_error
 
 
-def _replace(target: Path, text: str) -> None:
+def replace_file(target: Path, text: str) -> None:
+    """Replace a file at one instant; owner and mode stay."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=str(target.parent))
     try:
         with os.fdopen(handle, "w") as stream:

@@ -41,6 +41,7 @@ def gather(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     if wanted & {"servers", "counters"}:
         sources = Sources(tree, params["directory"])
         upstreams = sources.all() if params["whole_configuration"] else sources.of_role()
+        values["splits"] = splits_of(tree)
         values["servers"] = servers_of([(u.name, u.servers.values()) for u in upstreams], process)
         if "counters" in wanted:
             read = Counters(params["counters_file"]).read(params["access_logs"])
@@ -54,6 +55,11 @@ def gather(params: dict[str, t.Any], check_mode: bool) -> Outcome:
     if params["resolve"]:
         values["addresses"] = {name: address_of(name) for name in params["resolve"]}
     return Outcome(**values)
+
+
+def splits_of(tree: Tree) -> dict[str, str]:
+    """Texts of the files that split services, by service."""
+    return {path.stem: tree.read(path) for path in sorted((tree.root / "splits").glob("*.conf"))}
 
 
 def add_counters(

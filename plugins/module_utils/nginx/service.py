@@ -99,6 +99,17 @@ class Service:
             seconds=round(watch.elapsed, 2),
         )
 
+    def replace(self, texts: dict[str, str], settle: float) -> set[int]:
+        """Put files in force that make no upstream: validated on a copy, installed, reloaded; under the tree's lock.
+
+        Returns:
+            process ids of the workers that leave for it; none when NGINX does not run.
+        """
+        running = bool(self._process.master())
+        self._tree.validate(texts)
+        with self._clients_told(settle if running else 0):
+            return self._apply(texts, running)
+
     def _plan(self, wanted: list[dict[str, t.Any]]) -> list[Change]:
         by_backend: dict[str, list[dict[str, t.Any]]] = {}
         for item in wanted:

@@ -95,9 +95,11 @@ class Application(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         server = t.cast(Application, self.server)
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/hold":
             server.release.wait(20)
         bad = self.path == "/fail" or (self.path == "/health" and not server.healthy)
@@ -106,6 +108,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET
 
     def log_message(self, *_arguments: t.Any) -> None:
         pass

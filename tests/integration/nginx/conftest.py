@@ -41,6 +41,7 @@ class Application(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.name = name
         self.release = threading.Event()
         self.connections: set[socket.socket] = set()
+        self.requests = 0
         super().__init__(("127.0.0.1", port), _Handler)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -69,6 +70,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = t.cast(Application, self.server)
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        server.requests += 1
         if self.path == "/hold":
             server.release.wait(20)
         body = server.name.encode()

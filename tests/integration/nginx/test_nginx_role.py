@@ -154,6 +154,10 @@ REFUSED = {
     "sticky_cookie is 'a-b'": {"sticky_cookie": "a-b"},
     "a backup server cannot be combined": {"algorithm": "uri", "servers": [{"name": "b", "backup": True}]},
     "less than one request a minute": {"rate_limit": {"requests": 1, "period": 61}},
+    "split.weights add up to 90, accepted is 100": {
+        "servers": [{"name": "a", "version": "1"}],
+        "split": {"weights": {"1": 90}},
+    },
     "port is 70000, accepted are 1 to 65535": {"port": 70000},
     "weight of server 'a' is 300, accepted are 0 to 256": {"servers": [{"name": "a", "weight": 300}]},
     "servers is empty": {"servers": []},
