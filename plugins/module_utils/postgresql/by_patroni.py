@@ -13,7 +13,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import gates, service
+from . import gates, predicates, service
 from .change import Task, after_promotion, read_back, wait_streaming
 from .cluster import Reading, roles
 from .failover import candidate_of, former_of, known_end_of, loss_gate
@@ -24,9 +24,10 @@ from .predicates import Document
 
 # Patroni looks once a second whether it is done, for two times loop_wait or 20 s.
 ANSWER_SECONDS = 60
-# Patroni refuses before it begins when the candidate does not answer it within 2 s: a busy host, or a host name that
-# still means a former address. Seconds for that to pass, and between two requests, in which clients go on.
-NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 1
+# Patroni refuses before it begins when the candidate does not answer it within 2 s, in which clients wait: a busy host,
+# or one that came back under another address, as Patroni with etcd keeps what a name meant for 10 min. Seconds for that
+# to pass, and between two requests, in which clients go on.
+NOT_BEGUN, REFUSED_SECONDS, PATIENCE_SECONDS = 412, 30, 5
 # Seconds in which every Patroni has to have reached its server again.
 AWAKE_SECONDS = 20
 
@@ -63,7 +64,7 @@ def switch(task: Task, reading: Reading, check_mode: bool) -> Outcome:
             # Patroni makes one, too: this one makes it short.
             task.client(now).rows("CHECKPOINT")
             task.client(wanted).rows("CHECKPOINT")
-        _switch_over(task, pool, now)
+        _switch_over(task, pool, reading, now)
         _follow(task, wanted, others)
     return read_back(task, before)
 
@@ -110,13 +111,13 @@ def _await_synchronous(task: Task, now: str) -> None:
         )
 
 
-def _switch_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+def _switch_over(task: Task, pool: ThreadPoolExecutor, reading: Reading, now: str) -> None:
     """Have Patroni do it, again as long as it has not begun; raises ScalingError with its last word."""
     deadline = Deadline(REFUSED_SECONDS)
     while True:
         began = time.monotonic()
         try:
-            _hand_over(task, pool, now)
+            _hand_over(task, pool, reading, now)
         except ScalingError as error:
             if error.details.get("status") != NOT_BEGUN or not deadline.remaining:
                 raise
@@ -126,13 +127,42 @@ def _switch_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
             return
 
 
-def _hand_over(task: Task, pool: ThreadPoolExecutor, now: str) -> None:
+def _hand_over(task: Task, pool: ThreadPoolExecutor, reading: Reading, now: str) -> None:
     wanted = task.values["primary"]
     with contextlib.ExitStack() as held:
         with task.phases("pause_poolers"):
             held.enter_context(paused(task.poolers, task.params["pooler_timeout"]))
         _promoted(task, pool.submit(_post, task, now, "/switchover", {"leader": now, "candidate": wanted}))
+        _repoint(task, wanted, {name: each for name, each in reading.documents.items() if name not in (now, wanted)})
         task.lead_poolers(wanted)
+
+
+def _repoint(task: Task, primary: str, standbys: t.Mapping[str, Document]) -> None:
+    """Have the other standbys stream from the new leader at once: until one does, synchronous commits wait.
+
+    Their Patroni sleeps for 2 s in a switchover before it does the same. Then it removes what stands here in
+    postgresql.auto.conf, and puts its own words in place, so that what fails here is late and no more.
+    """
+    with task.phases("repoint"):
+        for name, document in standbys.items():
+            if name in task.upstreams:
+                continue
+            slot = document["settings"]["primary_slot_name"]
+            if slot:
+                # Patroni may be about to make it.
+                with contextlib.suppress(ScalingError):
+                    service.create_slot(task.client(primary), slot)
+            with contextlib.suppress(ScalingError):
+                service.follow(task.client(name), following(task, name, primary, document))
+
+
+def following(task: Task, name: str, primary: str, document: Document) -> dict[str, str]:
+    """How a standby of Patroni's is told to stream from a new leader; its slot has its own name whomever it follows."""
+    told = predicates.parse_conninfo(task.follow_settings(name, primary, document)["primary_conninfo"])
+    if "passfile" in told and task.params["passfile"]:
+        # Patroni's file has the password for the former leader alone.
+        told["passfile"] = task.params["passfile"]
+    return {"primary_conninfo": predicates.quote_conninfo(told)}
 
 
 def failover(task: Task, reading: Reading, check_mode: bool) -> Outcome:
@@ -222,9 +252,12 @@ def _promoted(task: Task, request: Future[tuple[int, t.Any]]) -> None:
         if request.done():
             status, answer = request.result()
             if status != 200:
+                hint = "Nobody was promoted by this task. The journal of the primary's Patroni says more."
+                if status == NOT_BEGUN:
+                    hint += f" If {wanted} came back under another address, it is looked for at the former for 10 min."
                 raise ScalingError(
                     f"Patroni did not make {wanted} the primary (status {status}): {str(answer)[:300].rstrip('.')}.",
-                    "Nobody was promoted by this task. The journal of the primary's Patroni says more.",
+                    hint,
                     status=status,
                 )
         return client.value("SELECT pg_is_in_recovery()") is False

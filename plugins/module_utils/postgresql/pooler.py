@@ -127,8 +127,15 @@ class Pooler:
 
     def resume(self, names: t.Sequence[str] = ()) -> None:
         """Let the clients of paused databases go on, of all or of those named; raises ScalingError."""
-        # A PAUSE that is still waited for occupies its console.
-        self.close()
+        try:
+            # They wait: a console that is there already takes no time for TLS and a password.
+            self._resume(names)
+        except ScalingError:
+            # It may be occupied by a PAUSE, or the pooler's that was restarted meanwhile.
+            self.close()
+            self._resume(names)
+
+    def _resume(self, names: t.Sequence[str]) -> None:
         for name in [each.name for each in self.databases() if each.paused and (not names or each.name in names)]:
             self._run(f"RESUME {quote(name)}")
 

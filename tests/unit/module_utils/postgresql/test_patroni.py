@@ -8,9 +8,15 @@ import json
 import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import by_patroni, patroni, patroni_member
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import (
+    by_patroni,
+    change,
+    patroni,
+    patroni_member,
+)
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.cluster import Member
 
-from .recorded import text
+from .recorded import Client, text
 
 
 @pytest.fixture
@@ -145,3 +151,54 @@ def test_nothing_begins_while_the_candidate_does_not_run(monkeypatch):
     members = Members(monkeypatch, db1=["running"], db2=["starting"] * 100, db3=[])
     with pytest.raises(ScalingError, match="db2 says of its server that it is starting"):
         by_patroni._wake(members, ["db1", "db2", "db3"])
+
+
+class Standbys:
+    """A change of roles from db1 to db2, at the moment at which db2 has become the leader."""
+
+    follow_settings = change.Task.follow_settings
+
+    def __init__(self, passfile, **clients):
+        self.params = {"passfile": passfile}
+        self.members = {name: Member(name, name, 5432, name) for name in ("db1", "db2", "db3", "db4")}
+        self.upstreams = {"db4": "db3"}
+        self.phases = change.Phases()
+        self.clients = {name: Client() for name in self.members} | clients
+
+    def client(self, name):
+        return self.clients[name]
+
+
+class Refusing(Client):
+    def rows(self, sql, values=()):
+        super().rows(sql, values)
+        raise ScalingError("not now")
+
+
+CONNINFO = "user=replicator passfile=/var/lib/postgresql/.pgpass-patroni host={} port=5432 application_name=db3"
+AS_PATRONI = {"primary_conninfo": CONNINFO.format("db1"), "settings": {"primary_slot_name": "db3"}}
+
+
+def test_others_follow_the_new_leader_before_their_patroni_wakes_up():
+    task = Standbys("/var/lib/postgresql/.pgpass")
+    by_patroni._repoint(task, "db2", {"db3": AS_PATRONI, "db4": AS_PATRONI})
+    assert task.clients["db2"].seen[-1] == ("SELECT pg_create_physical_replication_slot(%s, true)", ("db3",))
+    told = [sql for sql, _ in task.clients["db3"].seen]
+    assert told[0].startswith("ALTER SYSTEM SET primary_conninfo") and "host=db2" in told[0]
+    assert "passfile=/var/lib/postgresql/.pgpass " in told[0]
+    assert told[1:] == ["SELECT pg_reload_conf()"]
+    # It goes on to follow db3.
+    assert task.clients["db4"].seen == []
+
+
+def test_a_slot_that_patroni_makes_at_that_moment_keeps_nobody_from_following():
+    task = Standbys(None, db2=Refusing())
+    by_patroni._repoint(task, "db2", {"db3": AS_PATRONI})
+    assert "passfile=/var/lib/postgresql/.pgpass-patroni" in task.clients["db3"].seen[0][0]
+    assert task.clients["db3"].seen[-1][0] == "SELECT pg_reload_conf()"
+
+
+def test_one_that_cannot_be_told_is_left_to_its_patroni():
+    task = Standbys(None, db3=Refusing())
+    by_patroni._repoint(task, "db2", {"db3": AS_PATRONI})
+    assert len(task.clients["db3"].seen) == 1

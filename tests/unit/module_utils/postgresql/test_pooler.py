@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql.pooler import (
     Database,
+    Pooler,
     database_of,
     holders_of,
     lead,
@@ -125,3 +126,30 @@ def test_a_database_by_its_row():
     row = {"name": "claims", "host": None, "port": 5432, "paused": 1}
     assert database_of(row) == Database("claims", "", 5432, True)
     assert quote('cla"ims') == '"cla""ims"'
+
+
+class Consoles(Pooler):
+    """A pooler whose first console is of no use any more, if that is wanted."""
+
+    def __init__(self, *, broken):
+        super().__init__({"host": "192.0.2.40", "port": 6432}, None, 5)
+        self.broken, self.sent = broken, []
+
+    def show(self, what):
+        if self.broken:
+            raise ScalingError("another command is already in progress")
+        return [{"name": "claims", "host": "db1", "port": 5432, "paused": 1}]
+
+    def _run(self, command):
+        self.sent.append(command)
+
+    def close(self):
+        self.broken = False
+        self.sent.append("close")
+
+
+def test_clients_go_on_by_the_console_that_is_there_and_by_another_one_if_that_fails():
+    for broken, sent in ((False, []), (True, ["close"])):
+        pooler = Consoles(broken=broken)
+        pooler.resume()
+        assert pooler.sent == [*sent, 'RESUME "claims"']
