@@ -112,8 +112,6 @@ class Standby:
         """Carry the decision out, up to a server that was told where to stream from; where discarded WAL is kept."""
         settings = {"primary_conninfo": predicates.quote_conninfo(self.following), "primary_slot_name": self.slot}
         standby = local.running and self._is_standby()
-        if self.slot:
-            service.create_slot(self.upstream, self.slot)
         if decision.action == "rewind":
             service.settle_timeline(self.upstream, upstream.timeline, Deadline(self.params["wait_timeout"]))
         if decision.action == "repoint" and standby:
@@ -285,10 +283,11 @@ def _carry_out(
 ) -> Outcome:
     before, after = views
     local, upstream = servers
-    mark = standby.tools.log_size()
     began = time.monotonic()
-    if before != after and decision.action == "none" and standby.slot:
+    if before != after and standby.slot:
         service.create_slot(standby.upstream, standby.slot)
+    # From here on: a server that has asked in vain for the slot before is no hopeless case.
+    mark = standby.tools.log_size()
     kept = standby.apply(decision, local, upstream) if decision.action != "none" else ""
     applied = time.monotonic()
     try:
