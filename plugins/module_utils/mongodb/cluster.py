@@ -117,6 +117,12 @@ class Cluster:
             list(pool.map(one, self.clients))
         return result
 
+    def led(self, user: str, seconds: float) -> Reading:
+        """Everybody's documents, with a primary; raises ScalingError when the user is refused, or there is none."""
+        reading = self.read()
+        check_login(reading, user)
+        return reading if reading.primary else self.wait_for_primary(Deadline(seconds))
+
     def wait_for_primary(self, deadline: Deadline) -> Reading:
         """Read until there is a primary; raises ScalingError with what the members say instead."""
         reading, found = deadline.wait_for(self.read, lambda each: bool(each.primary))

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import contextlib
 
-from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
 from . import service, versions
 from .client import Document
-from .cluster import Cluster, Reading, check_login
+from .cluster import Cluster, Reading
 from .predicates import address
 
 
@@ -26,10 +25,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
 
 
 def _converge(cluster: Cluster, params: Document, check_mode: bool) -> Outcome:
-    reading = cluster.read()
-    check_login(reading, params["user"])
-    if not reading.primary:
-        reading = cluster.wait_for_primary(Deadline(params["primary_timeout"]))
+    reading = cluster.led(params["user"], params["primary_timeout"])
     primary = cluster.clients[reading.primary]
     config, _committed = service.configuration(primary)
     found, away = _versions(cluster, reading, config)

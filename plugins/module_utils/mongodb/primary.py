@@ -18,7 +18,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.module imp
 
 from . import predicates, service
 from .client import Client, Document
-from .cluster import Cluster, Reading, check_login
+from .cluster import Cluster, Reading
 from .predicates import address
 
 # Seconds in which a frozen member seeks no election, and in which the former primary does not.
@@ -46,10 +46,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
 
 
 def _converge(cluster: Cluster, params: Document, check_mode: bool) -> Outcome:
-    reading = cluster.read()
-    check_login(reading, params["user"])
-    if not reading.primary:
-        reading = cluster.wait_for_primary(Deadline(params["primary_timeout"]))
+    reading = cluster.led(params["user"], params["primary_timeout"])
     wanted = address(params["primary"]) if params["primary"] else ""
     avoid = address(params["avoid"]) if params["avoid"] else ""
     present = reading.primary

@@ -18,8 +18,8 @@
         "~^beta$" canary;
     }
     # mirror
-    map "" $scaling_mirror_claims {
-        default "";
+    split_clients "$request_id copy" $scaling_mirror_claims {
+        * "";
     }
 
 Values are compared by regular expressions, since a map's plain text takes capitals and small letters for the same.

@@ -21,7 +21,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.nginx.tree impo
 
 from . import described
 from .router import Router
-from .split import NAMED, Document, Split, State, in_order
+from .split import Document, Split, State, in_order
 
 
 class Nginx(Router):
@@ -70,7 +70,7 @@ class Nginx(Router):
         """Raises ScalingError for what NGINX cannot do."""
         names = [(rule["by"], rule["name"]) for rule in split.match] + [(split.sticky["by"], split.sticky["name"])]
         for by, name in names:
-            if by in NAMED and by == "cookie" and "-" in name:
+            if by == "cookie" and "-" in name:
                 raise ScalingError(
                     f"NGINX cannot read the cookie '{name}', since its name has a -.",
                     "Give it letters, digits and _ only, or use another router.",
@@ -123,7 +123,7 @@ def described_files(service: t.Mapping[str, t.Any], there: t.Mapping[str, str], 
     found = parse(there.get(service["name"], ""))
     if found["configured"] == configured:
         split = Split(
-            {**split.weights, **dict.fromkeys(split.weights, 0), **found["weights"]},
+            {**dict.fromkeys(split.weights, 0), **found["weights"]},
             in_order(found["match"]),
             found["sticky"],
             found["mirror"],

@@ -4,32 +4,33 @@
 
 from __future__ import annotations
 
+import abc
 import typing as t
 
 from .split import Document, Split, State
 
 
-class Router:
+class Router(abc.ABC):
     """What decides which version of a service gets a request."""
 
     def __init__(self, parameters: Document) -> None:
         self._service = parameters["service"]
 
+    @abc.abstractmethod
     def locked(self) -> t.ContextManager[None]:
         """Keeps other editors of the configuration away; raises ScalingError where the service is not split."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def read(self) -> State:
         """What is in force."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def refuse(self, state: State, split: Split) -> None:
         """Raises ScalingError for what this router cannot do."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def apply(self, state: State, split: Split) -> Document:
         """Puts the split in force, also for the next restart; return values of the module."""
-        raise NotImplementedError
 
     def finish(self) -> Document:
         """Waits, with nothing locked, until the split of before serves nobody; further return values."""
