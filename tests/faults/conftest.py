@@ -24,7 +24,7 @@ import analyse  # noqa: E402
 import generator  # noqa: E402
 
 SERVICE = "claims-service"
-HOSTS = ("app1", "app2", "app3", "app4")
+HOSTS = ("app1", "app2", "app3")
 BALANCERS = ("lb1", "lb2")
 RECORDS = f"/var/lib/horizontal_scaling/rollouts/{SERVICE}"
 # Runs on a load balancer.
