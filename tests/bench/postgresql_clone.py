@@ -4,6 +4,7 @@
 
 In turns, from the same primary onto the same host, whose data directory is empty; the primary's files are in its memory
 and everything is on disk before each. Ours ends when the replica streams, pg_basebackup when it has copied.
+5 GB unless --gigabytes says otherwise; twice as much disk and 15 GB for WAL have to be free.
 """
 
 from __future__ import annotations
