@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures against peers and writes the figures into docs/benchmarks.md: run.sh [haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply].
+# Measures against peers and writes the figures into docs/benchmarks.md: run.sh [haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply postgresql_site postgresql_clone].
 # Use an idle machine: two cores carry the hosts, the load and Ansible. All of it takes more than an hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/lab/environment.sh
 source tests/lab/environment.sh
 mkdir -p build/bench
-(($#)) || set -- haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply
+(($#)) || set -- haproxy_servers rollout_plan second_run rollout switchover kubernetes_apply postgresql_{site,clone}
 
 if ! command -v haproxy >/dev/null && [[ " $* " == *" haproxy_servers "* ]]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends haproxy >/dev/null

@@ -81,6 +81,61 @@ def second_run(figures: Figures) -> str:
     )
 
 
+def postgresql_site(figures: Figures) -> str:
+    sides = figures["sides"]
+    rows = [
+        (
+            f"{name}, {which} run",
+            f"{side[which]['seconds']:.1f}",
+            ", ".join(f"{value:.1f}" for value in side[which]["runs_seconds"]),
+            side[which]["tasks"],
+            side[which]["task_runs"],
+        )
+        for which in ("first", "second")
+        for name, side in sides.items()
+    ]
+    mine = next(iter(sides.values()))
+    slowest = [
+        f"{which.capitalize()} run, {mine[which]['in_tasks_seconds']:.1f} s in tasks:\n\n"
+        + table(
+            ["task", "hosts", "seconds"],
+            [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in mine[which]["slowest"]],
+        )
+        for which in ("first", "second")
+    ]
+    ratios = figures["ratios"]
+    return (
+        "From three bare hosts that have fetched the packages to a primary and two standbys that stream through slots "
+        "by TLS, with checksums, SCRAM, a user and a database, and the same again, which changes nothing; in turns, "
+        "fresh hosts each time, median. The peer is `tests/bench/peers/postgresql.yml`: community.postgresql, and "
+        "commands for what it has no module for. Ours (native) also has the user that the other playbooks come by, "
+        "and what tells load balancers who is the primary.\n\n"
+        + table(["", "s", "all runs, s", "tasks", "tasks × hosts"], rows)
+        + f"\n\nOurs takes {ratios['first']:.2f} of the peer's time in the first run, {ratios['second']:.2f} in the "
+        "second. Where its time goes:\n\n" + "\n\n".join(slowest)
+    )
+
+
+def postgresql_clone(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            f"{side['seconds']:.1f}",
+            ", ".join(f"{value:.1f}" for value in side["runs_seconds"]),
+            f"{side['megabytes_per_second']:.0f}",
+            f"{side['share']:.0%}",
+        )
+        for name, side in figures["sides"].items()
+    ]
+    return (
+        f"Clone of {figures['bytes'] / 1e9:.1f} GB of text that does not compress, from the same primary onto the same "
+        f"host by TLS, both with `-X stream -c fast` and a slot; median of {figures['rounds']} rounds in turns. The "
+        "primary's files are in memory before each. Both hosts share the machine's disk and cores. Ours ends when the "
+        "replica streams; `pg_basebackup` alone has copied and started nothing.\n\n"
+        + table(["", "s", "all runs, s", "MB/s", "share of plain"], rows)
+    )
+
+
 CASES = {
     "good": "A good version, and a service that stops gracefully. Rollouts there and back as long as the load goes on.",
     "abrupt": "The same, but the service is cut off at once when it is stopped (`KillSignal=SIGKILL`).",
@@ -183,6 +238,8 @@ SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
     "rollout": ("Failed requests during a rollout", rollout),
     "haproxy_servers": ("Drain and re-enable servers", servers),
     "second_run": ("Second run of the platform", second_run),
+    "postgresql_site": ("Three members of PostgreSQL from bare hosts", postgresql_site),
+    "postgresql_clone": ("Clone of a PostgreSQL member", postgresql_clone),
     "rollout_plan": ("Plan of a rollout", plans),
     "switchover": ("Pause of writes while the primary changes", switchover),
     "kubernetes_apply": ("Apply Kubernetes objects", apply),

@@ -53,6 +53,13 @@ SECOND_RUN = {
     "ratio": 0.333,
     "task_ratio": 1.0,
 }
+SITE = {
+    "benchmark": "postgresql_site",
+    "sides": {name: {"first": SIDE, "second": SIDE} for name in ("ours", "theirs")},
+    "ratios": {"first": 0.9, "second": 0.5},
+}
+WAY = {"seconds": 30.0, "runs_seconds": [30.0, 31.0], "megabytes_per_second": 170.0, "share": 0.97}
+CLONE = {"benchmark": "postgresql_clone", "bytes": 5_000_000_000, "rounds": 2, "sides": {"ours": WAY, "theirs": WAY}}
 SERVERS = {
     "benchmark": "haproxy_servers",
     "servers": 50,
@@ -82,7 +89,7 @@ APPLY = {
 }
 
 
-@pytest.mark.parametrize("figures", [ROLLOUT, SECOND_RUN, SERVERS, PLANS, APPLY])
+@pytest.mark.parametrize("figures", [ROLLOUT, SECOND_RUN, SITE, CLONE, SERVERS, PLANS, APPLY])
 def test_every_benchmark_becomes_tables_of_even_width(figures):
     text = write_docs.section(figures)
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
