@@ -16,6 +16,8 @@ import typing as t
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / "tests/bench/peers"
 INVENTORY = "inventories/lab"
+# The host that clients run on.
+CLIENT = "load1"
 BASE = os.environ.get("LAB_NAME", "")
 sys.path.insert(0, str(ROOT / "tests/load"))
 
@@ -46,6 +48,24 @@ def hosts(name: str, names: t.Sequence[str]) -> t.Iterator[str]:
         destroy = ["ansible-playbook", "tests/lab/destroy.yml"]
         subprocess.run(destroy, cwd=ROOT, env=environment, capture_output=True, check=False)
         os.environ["LAB_NAME"] = before
+
+
+def on(host: str, *words: str) -> str:
+    """Run a command on a host of the lab; its output."""
+    command = ["podman", "exec", f"{os.environ['LAB_NAME']}-{host}", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@contextlib.contextmanager
+def writing(url: str, *options: str) -> t.Iterator[dict[str, t.Any]]:
+    """A client that writes as long as the block, by options of systemd-run; then the dictionary has what it saw."""
+    seen: dict[str, t.Any] = {}
+    on(CLIENT, "systemd-run", "--unit=writer", *options, "/root/writer.py", url, "/root/written.json")
+    time.sleep(2)
+    yield seen
+    time.sleep(2)
+    on(CLIENT, "systemctl", "stop", "writer")
+    seen.update(json.loads(on(CLIENT, "cat", "/root/written.json")))
 
 
 def check(command: t.Sequence[str], log: pathlib.Path | None = None) -> float:
@@ -97,6 +117,13 @@ def timed(command: t.Sequence[str]) -> dict[str, t.Any]:
         "slowest": sorted(tasks, key=lambda task: -task["seconds"])[:12],
         "in_tasks_seconds": round(sum(task["seconds"] for task in tasks), 2),
     }
+
+
+def median_run(runs: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """The run in the middle, with all walls beside it."""
+    ordered = sorted(runs, key=lambda run: run["seconds"])
+    middle = ordered[len(ordered) // 2]
+    return {**middle, "runs_seconds": [run["seconds"] for run in runs]}
 
 
 def _seconds(duration: dict[str, str]) -> float:

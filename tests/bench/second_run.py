@@ -18,13 +18,6 @@ HOSTS = ("lb1", "lb2", "app1", "app2", "app3", "app4")
 SIDES = {"horizontal.scaling.site": "horizontal.scaling.site", "written by hand": lab.PEERS / "site.yml"}
 
 
-def median_run(runs: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The run in the middle, with all walls beside it."""
-    ordered = sorted(runs, key=lambda run: run["seconds"])
-    middle = ordered[len(ordered) // 2]
-    return {**middle, "runs_seconds": [run["seconds"] for run in runs]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
@@ -64,7 +57,7 @@ def measure(labs: dict[str, str], rounds: int) -> dict[str, t.Any]:
             lab.say(f"{name}: {found['seconds']} s, {found['tasks']} tasks")
             runs[name].append(found)
     os.environ["LAB_NAME"] = kept
-    return {name: median_run(found) for name, found in runs.items()}
+    return {name: lab.median_run(found) for name, found in runs.items()}
 
 
 if __name__ == "__main__":

@@ -11,18 +11,14 @@ and `patronictl switchover` of a Patroni with its defaults.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import pathlib
-import subprocess
 import time
 import typing as t
 
 import lab
 
 MEMBERS = ("db1", "db2", "db3")
-CLIENT = "load1"
 LOGIN = "user=claims password=claims-in-the-lab dbname=claims"
 OURS = f"host=pool1 port=6432 sslmode=require {LOGIN}"
 ALL = f"host={','.join(MEMBERS)} target_session_attrs=read-write {LOGIN}"
@@ -36,33 +32,15 @@ SHORTEST = 0.05
 Change = t.Callable[[str, str], object]
 
 
-def on(host: str, *words: str) -> str:
-    """Run a command on a host of the lab; its output."""
-    command = ["podman", "exec", f"{os.environ['LAB_NAME']}-{host}", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@contextlib.contextmanager
-def writing(url: str) -> t.Iterator[dict[str, t.Any]]:
-    """A client that writes as long as the block; afterwards the dictionary has what it saw."""
-    seen: dict[str, t.Any] = {}
-    on(CLIENT, "systemd-run", "--unit=writer", "/root/writer.py", url, "/root/written.json")
-    time.sleep(2)
-    yield seen
-    time.sleep(2)
-    on(CLIENT, "systemctl", "stop", "writer")
-    seen.update(json.loads(on(CLIENT, "cat", "/root/written.json")))
-
-
 def have_client() -> None:
-    lab.check(["ansible", CLIENT, "-i", lab.INVENTORY, "-m", "apt", "-a", "name=python3-psycopg update_cache=true"])
+    lab.check(["ansible", lab.CLIENT, "-i", lab.INVENTORY, "-m", "apt", "-a", "name=python3-psycopg update_cache=true"])
     copied = f"src={WRITER} dest=/root/writer.py mode=0755"
-    lab.check(["ansible", CLIENT, "-i", lab.INVENTORY, "-m", "copy", "-a", copied])
+    lab.check(["ansible", lab.CLIENT, "-i", lab.INVENTORY, "-m", "copy", "-a", copied])
 
 
 def ask(host: str, question: str) -> str:
     """A member's answer over its own socket."""
-    return on(host, "runuser", "-u", "postgres", "--", "psql", "-XAtc", question).strip()
+    return lab.on(host, "runuser", "-u", "postgres", "--", "psql", "-XAtc", question).strip()
 
 
 def primary() -> str:
@@ -100,15 +78,15 @@ def by_script(former: str, wanted: str) -> None:
 
 
 def by_patronictl(former: str, wanted: str) -> None:
-    word = "--leader" if "--leader" in on("db1", *CTL, "switchover", "--help") else "--master"
-    on("db1", *CTL, "switchover", "claims", word, former, "--candidate", wanted, "--force")
+    word = "--leader" if "--leader" in lab.on("db1", *CTL, "switchover", "--help") else "--master"
+    lab.on("db1", *CTL, "switchover", "claims", word, former, "--candidate", wanted, "--force")
 
 
 def measure(name: str, change: Change, url: str, count: int) -> dict[str, t.Any]:
     """Change the primary so many times, under a client; what it saw of each."""
     begins = []
     wait_until_whole(primary())
-    with writing(url) as seen:
+    with lab.writing(url) as seen:
         for number in range(count):
             former = primary()
             wanted = successor(former)
@@ -152,14 +130,14 @@ def main() -> None:
         sides[name] = measure(name, change, url, arguments.count)
         lab.say(json.dumps(sides[name]))
 
-    with lab.hosts("switchover", (*MEMBERS, "pool1", CLIENT)):
+    with lab.hosts("switchover", (*MEMBERS, "pool1", lab.CLIENT)):
         cluster(**NATIVE)
         run("`switchover`, native", by_playbook(**NATIVE), OURS)
         run("a script that stops and promotes", by_script, ALL)
-    with lab.hosts("switchover", (*MEMBERS, "pool1", CLIENT)):
+    with lab.hosts("switchover", (*MEMBERS, "pool1", lab.CLIENT)):
         cluster()
         run("`switchover`, Patroni", by_playbook(), OURS)
-    with lab.hosts("switchover", (*MEMBERS, CLIENT)):
+    with lab.hosts("switchover", (*MEMBERS, lab.CLIENT)):
         have_client()
         lab.check(lab.playbook(lab.PEERS / "patroni.yml"))
         run("`patronictl switchover`", by_patronictl, ALL)
