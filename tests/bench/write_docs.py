@@ -234,6 +234,87 @@ def apply(figures: Figures) -> str:
     )
 
 
+def mongodb_site(figures: Figures) -> str:
+    rows = [
+        (name, f"{run['seconds']:.1f}", ", ".join(f"{value:.1f}" for value in run["runs_seconds"]), run["tasks"])
+        for which in ("first", "second")
+        for name, run in ((f"{side}, {which} run", found[which]) for side, found in figures["sides"].items())
+    ]
+    ratios = "; ".join(
+        f"{ratio['first']:.2f} and {ratio['second']:.2f} of {peer}" for peer, ratio in figures["ratios"].items()
+    )
+    mine = next(iter(figures["sides"].values()))
+    slowest = [
+        f"{which.capitalize()} run, {mine[which]['in_tasks_seconds']:.1f} s in tasks:\n\n"
+        + table(
+            ["task", "hosts", "seconds"],
+            [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in mine[which]["slowest"]],
+        )
+        for which in ("first", "second")
+    ]
+    return (
+        "From three hosts that have the binary, its user and a unit to a replica set with a key, TLS and two users, "
+        "and the same again, which changes nothing; in turns on the same hosts, median. A write that all three members "
+        "have shows each time that the set is whole. The peers are `tests/bench/peers/mongodb_modules.yml`, with the "
+        "usual tasks for files and the service, and `tests/bench/peers/mongodb_roles.yml`, with the role "
+        "`mongodb_mongod`, in which a pause of 5 s is left. The roles for repositories, packages and the kernel's "
+        "settings are not measured, and the driver that the peer needs is there before.\n\n"
+        + table(["", "s", "all runs, s", "tasks"], rows)
+        + f"\n\nFirst and second run of ours take {ratios} (wanted: a third). Where its time goes:\n\n"
+        + "\n\n".join(slowest)
+    )
+
+
+def mongodb_restart(figures: Figures) -> str:
+    rows = [
+        (
+            name,
+            side["seconds_per_member"],
+            f"{side['longest_pause']:.2f}",
+            f"{side['longest_pause_of_all']:.2f}",
+            f"{side['paused']:.2f}",
+            f"**{side['errors']}**",
+            f"{side['acknowledged']:,}",
+            side["missing"],
+        )
+        for name, side in figures["sides"].items()
+    ]
+    return (
+        f"Rolling restarts of a replica set of three, {figures['rounds']} of each in turns, under a client that writes "
+        "document after document, each acknowledged by a majority, with retryable writes. `update_database` has the "
+        "primary hand over, and waits for each member; the peer (`tests/bench/peers/mongodb_restart.yml`) restarts the "
+        "unit and waits for the port. A member that is stopped goes on answering for 15 s, MongoDB's default. A pause "
+        "is the time between two acknowledged documents; paused is the sum of those above 0.2 s in one restart.\n\n"
+        + table(
+            [
+                "",
+                "s a member",
+                "longest pause, median, s",
+                "of all, s",
+                "paused, s",
+                "errors",
+                "acknowledged",
+                "missing",
+            ],
+            rows,
+        )
+    )
+
+
+def mongodb_growth(figures: Figures) -> str:
+    rows = [
+        (name, f"{side['seconds']:.1f}", ", ".join(f"{value:.1f}" for value in side["runs_seconds"]), side["tasks"])
+        for name, side in figures["sides"].items()
+    ]
+    return (
+        "From one member to five, whose data directories are empty; in turns on the same set, median of whole runs of "
+        "`ansible-playbook`. Ours is one task; the peer adds a member for each call, as its documentation wants it, "
+        "and waits with `mongodb_status` (`tests/bench/peers/mongodb_grow.yml`).\n\n"
+        + table(["", "s", "all runs, s", "tasks"], rows)
+        + f"\n\nOurs takes {figures['ratio']:.2f} of the peer's time."
+    )
+
+
 SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
     "rollout": ("Failed requests during a rollout", rollout),
     "haproxy_servers": ("Drain and re-enable servers", servers),
@@ -243,6 +324,9 @@ SECTIONS: dict[str, tuple[str, t.Callable[[Figures], str]]] = {
     "rollout_plan": ("Plan of a rollout", plans),
     "switchover": ("Pause of writes while the primary changes", switchover),
     "kubernetes_apply": ("Apply Kubernetes objects", apply),
+    "mongodb_site": ("A replica set from hosts with the binary", mongodb_site),
+    "mongodb_restart": ("Rolling restart of a replica set", mongodb_restart),
+    "mongodb_growth": ("A replica set grows from one member to five", mongodb_growth),
 }
 HEAD = """# Benchmarks
 

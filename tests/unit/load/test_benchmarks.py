@@ -87,9 +87,30 @@ APPLY = {
     "ratio_core": 3.0,
     "ratio_core_again": 3.1,
 }
+RATIO = {"first": 0.4, "second": 0.5}
+MONGODB_SITE = {
+    "benchmark": "mongodb_site",
+    "sides": {name: {"first": SIDE, "second": SIDE} for name in ("ours", "modules", "roles")},
+    "ratios": {"modules": RATIO, "roles": RATIO},
+}
+RESTART = {
+    "seconds_per_member": 20.5,
+    "longest_pause": 0.5,
+    "longest_pause_of_all": 0.75,
+    "paused": 1.25,
+    "errors": 0,
+    "acknowledged": 20000,
+    "missing": 0,
+}
+RESTARTS = {"benchmark": "mongodb_restart", "rounds": 3, "sides": {"ours": RESTART, "theirs": RESTART}}
+GROWTH = {"benchmark": "mongodb_growth", "sides": {"ours": SIDE, "theirs": SIDE}, "ratio": 0.5}
 
 
-@pytest.mark.parametrize("figures", [ROLLOUT, SECOND_RUN, SITE, CLONE, SERVERS, PLANS, APPLY])
+@pytest.mark.parametrize(
+    "figures",
+    [ROLLOUT, SECOND_RUN, SITE, CLONE, SERVERS, PLANS, APPLY, MONGODB_SITE, RESTARTS, GROWTH],
+    ids=lambda figures: figures["benchmark"],
+)
 def test_every_benchmark_becomes_tables_of_even_width(figures):
     text = write_docs.section(figures)
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
