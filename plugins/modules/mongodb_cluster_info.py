@@ -75,6 +75,7 @@ members:
     lag_seconds: {description: Seconds that it is behind the primary; null when that is not known., type: float}
     sync_source: {description: The member that it copies operations from., type: str}
     uptime_seconds: {description: Seconds since the primary first heard of it., type: int}
+    clock_seconds: {description: Seconds that its clock is ahead of the members' median; null if unknown., type: float}
     reason: {description: "What its last heartbeat said, or why it does not answer.", type: str}
   sample:
     - host: db1:27017
@@ -90,6 +91,7 @@ members:
       lag_seconds: 0.0
       sync_source: ""
       uptime_seconds: 86400
+      clock_seconds: 0.0
       reason: ""
 errors:
   description: Why members do not answer, by host:port.

@@ -77,6 +77,7 @@ options:
       lag_seconds: *observed
       sync_source: *observed
       uptime_seconds: *observed
+      clock_seconds: *observed
       reason: *observed
   local:
     description:

@@ -55,6 +55,15 @@ PYTHON
   mv "$old/archive" "$HS_CACHE/mongodb/$former.tar.gz"
 fi
 
+# The server as a package in a signed repository that is laid out as the vendor's, which every lab host sees at /opt/lab/bin. The series 8.0 is an entry
+# in its index alone, for what is refused before it is fetched.
+packed=mongodb-repository-$(hs_key "$HS_ROOT/tests/lab/build_mongodb_repository.sh")
+if [[ ! -d $HS_CACHE/bin/$packed ]]; then
+  "$HS_ROOT/tests/lab/build_mongodb_repository.sh" "$target.tar.gz" "$HS_CACHE/bin/$packed.new"
+  mv "$HS_CACHE/bin/$packed.new" "$HS_CACHE/bin/$packed"
+fi
+ln -sfn "$packed" "$HS_CACHE/bin/mongodb-repository"
+
 driver=pymongo-4.20.1
 if [[ ! -d $HS_CACHE/bin/$driver ]]; then
   # For the Python of Debian 12, whichever runs here.

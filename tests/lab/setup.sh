@@ -9,7 +9,7 @@ source "$here/environment.sh"
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
 packages=(podman runc netavark aardvark-dns containernetworking-plugins mmdebstrap nftables iptables conmon python3-venv git make
-          openssh-client openssl)
+          openssh-client openssl gnupg)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,12 +18,16 @@ from .predicates import address
 
 
 class Reading(t.NamedTuple):
-    """What members say, by address: of themselves (hello), of the set (status), or why they say nothing."""
+    """What members say, by address: of themselves (hello), of the set (status), or why they say nothing.
+
+    And the seconds that their clocks are ahead of this host's.
+    """
 
     hellos: dict[str, Document]
     statuses: dict[str, Document]
     errors: dict[str, str]
     refusals: dict[str, int]
+    clocks: dict[str, float]
 
     @property
     def name(self) -> str:
@@ -99,12 +104,14 @@ class Cluster:
         return self._read() if self.know(told) else reading
 
     def _read(self) -> Reading:
-        result = Reading({}, {}, {}, {})
+        result = Reading({}, {}, {}, {}, {})
 
         def one(place: str) -> None:
             try:
                 found = _again(service.hello, self._anonymous[place])
                 result.hellos[place] = found
+                if found.get("setName"):
+                    result.clocks[place] = found["localTime"] - time.time()
                 if found.get("setName") and not found.get("arbiterOnly"):
                     result.statuses[place] = _again(service.status, self.clients[place])
             except Refused as error:
@@ -177,6 +184,7 @@ def no_primary(reading: Reading, seconds: float) -> ScalingError:
 def topology(reading: Reading, config: Document) -> list[Document]:
     """The members as results show them, in the configuration's order; valid as mongodb_replica_set's members."""
     shown = []
+    clocks = predicates.apart(reading.clocks)
     for entry in config["members"]:
         place = address(entry["host"])
         seen = predicates.member_of(reading.status, place)
@@ -196,6 +204,7 @@ def topology(reading: Reading, config: Document) -> list[Document]:
                 "lag_seconds": predicates.lag_seconds(reading.status, place),
                 "sync_source": seen.get("syncSourceHost", ""),
                 "uptime_seconds": int(seen.get("uptime", 0)),
+                "clock_seconds": clocks.get(place),
                 "reason": seen.get("lastHeartbeatMessage", "")
                 or predicates.trouble(seen)
                 or reading.errors.get(place, ""),

@@ -19,7 +19,16 @@ CONNECTION: dict[str, t.Any] = {
 HOSTS: dict[str, t.Any] = {"hosts": {"type": "list", "elements": "str", "required": True}}
 
 # Fields of a member that mongodb_cluster_info returns, beyond those that mongodb_replica_set looks at.
-OBSERVED = ("state", "healthy", "reachable", "lag_seconds", "sync_source", "uptime_seconds", "reason")
+OBSERVED = (
+    "state",
+    "healthy",
+    "reachable",
+    "lag_seconds",
+    "sync_source",
+    "uptime_seconds",
+    "clock_seconds",
+    "reason",
+)
 
 # And fields of a shard that mongodb_sharded_cluster does not look at.
 OBSERVED_OF_SHARD = ("draining", "databases", "chunks", "bytes")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import statistics
 import typing as t
 
 from .client import Document, split
@@ -54,7 +55,16 @@ def lag_seconds(status: Document, place: str) -> float | None:
     entry = member_of(status, place)
     if not head or not serves(entry) or entry["stateStr"] == ARBITER:
         return None
-    return float(max(0, optime(head)[1] - optime(entry)[1]))
+    behind = optime(head)[1] - optime(entry)[1]
+    # Operations have no earlier time than those of a former primary, however far ahead its clock was.
+    written = [each.get("lastAppliedWallTime") for each in (head, entry)]
+    return float(max(0, behind, int(written[0] - written[1]) if all(written) else 0))
+
+
+def apart(clocks: t.Mapping[str, float]) -> dict[str, float]:
+    """Seconds that each clock is ahead of what most of them tell, in tenths: answers take some hundredths to come."""
+    middle = statistics.median(clocks.values()) if clocks else 0.0
+    return {place: round(ahead - middle, 1) + 0.0 for place, ahead in clocks.items()}
 
 
 def votes(config: Document) -> dict[str, int]:

@@ -56,6 +56,7 @@ class Server:
         self._words += ["--oplogSize", "990", "--setParameter", "orphanCleanupDelaySecs=0"]
         # After some minutes a cluster shards its sessions into 1024 chunks, whose drain takes that many seconds.
         self._words += ["--setParameter", "disableLogicalSessionCacheRefresh=true", *words]
+        self.environment: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._open: pymongo.MongoClient | None = None
         self.start()
@@ -63,7 +64,7 @@ class Server:
     def start(self) -> None:
         with (self.data.parent / f"{self.name}-{self.port}.log").open("ab") as log:
             libraries = str(Path(self._words[0]).parent.parent / "lib")
-            environment = {**os.environ, "LD_LIBRARY_PATH": libraries}
+            environment = {**os.environ, "LD_LIBRARY_PATH": libraries, **self.environment}
             self._process = subprocess.Popen(self._words, stdout=log, stderr=log, env=environment)
 
     def restart(self, binary: str) -> None:
@@ -76,6 +77,9 @@ class Server:
     @property
     def runs(self) -> bool:
         return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)

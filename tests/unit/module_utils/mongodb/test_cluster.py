@@ -11,8 +11,8 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb import 
 from .recorded import A, B, C, config, status
 
 
-def reading(hellos=None, statuses=None, errors=None, refusals=None):
-    return cluster.Reading(hellos or {}, statuses or {}, errors or {}, refusals or {})
+def reading(hellos=None, statuses=None, errors=None, refusals=None, clocks=None):
+    return cluster.Reading(hellos or {}, statuses or {}, errors or {}, refusals or {}, clocks or {})
 
 
 def hello(primary=False, name="rs"):
@@ -67,3 +67,12 @@ def test_a_member_that_is_away_has_its_reason():
     ]
     assert "Connection refused" in shown[2]["reason"]
     assert shown[2]["lag_seconds"] is None
+
+
+def test_a_clock_that_is_wrong_is_told_wherever_that_is_asked():
+    for asked_from in (0.0, 3600.0):
+        clocks = {A: 0.01 - asked_from, B: 3600.02 - asked_from, C: 0.0 - asked_from}
+        shown = cluster.topology(reading({A: hello(True)}, {A: status()}, clocks=clocks), config())
+        assert [each["clock_seconds"] for each in shown] == [0.0, 3600.0, 0.0]
+    shown = cluster.topology(reading({A: hello(True)}, {A: status()}, clocks={A: 5.0, B: 5.0}), config())
+    assert [each["clock_seconds"] for each in shown] == [0.0, 0.0, None]
