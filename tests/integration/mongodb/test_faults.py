@@ -4,29 +4,14 @@
 from __future__ import annotations
 
 import pymongo
-import pytest
 
 from ..running import free_ports, run_module, until
-from .conftest import SECRET, Server
-
-LOGIN = {"user": "manager", "password": SECRET, "tls": False}
-
-
-@pytest.fixture(scope="module")
-def three(sets):
-    members = sets.start_set("claims", role="", count=3)
-    sets.first_user("claims")
-    until(lambda: info(members)["healthy_votes"] == 3, 60)
-    return members
-
-
-def info(members):
-    return run_module("mongodb_cluster_info", {"hosts": [each.place for each in members], **LOGIN})
+from .conftest import LOGIN, Server, info, places, write
 
 
 def replica_set(members, **options):
-    places = [{"host": each.place} for each in members]
-    return run_module("mongodb_replica_set", {"name": "claims", "members": places, **LOGIN, **options})
+    hosts = [{"host": place} for place in places(members)]
+    return run_module("mongodb_replica_set", {"name": "claims", "members": hosts, **LOGIN, **options})
 
 
 def test_a_member_with_another_key_is_named_and_taken_out_again(sets, three):
@@ -46,10 +31,7 @@ def test_a_member_with_another_key_is_named_and_taken_out_again(sets, three):
 
 
 def test_without_a_majority_nobody_is_the_primary_and_reads_are_answered(three):
-    concern = pymongo.WriteConcern("majority", wtimeout=20000)
-    three[0].internal.claims.get_collection("files", write_concern=concern).insert_many(
-        [{"_id": number} for number in range(100)]
-    )
+    write(three[0], range(100))
     for each in three[1:]:
         each.kill()
     until(lambda: info(three)["primary"] == "", 60)

@@ -6,41 +6,16 @@ from __future__ import annotations
 import shutil
 
 import pymongo
-import pytest
 
 from ..running import run_module, until
-from .conftest import SECRET
-
-LOGIN = {"user": "manager", "password": SECRET, "tls": False}
-MAJORITY = pymongo.WriteConcern("majority", wtimeout=20000)
-
-
-@pytest.fixture(scope="module")
-def three(sets):
-    members = sets.start_set("claims", role="", count=3)
-    sets.first_user("claims")
-    until(lambda: info(members)["healthy_votes"] == 3, 60)
-    return members
-
-
-def info(members):
-    return run_module("mongodb_cluster_info", {"hosts": [each.place for each in members], **LOGIN})
+from .conftest import LOGIN, info, places, write
 
 
 def replica_set(members, check=False, **options):
-    places = [{"host": each.place} for each in members]
+    hosts = [{"host": place} for place in places(members)]
     # Without a majority to wait for.
     short = {"primary_timeout": 2} if not options.get("give_up") else {}
-    return run_module("mongodb_replica_set", {"name": "claims", "members": places, **LOGIN, **short, **options}, check)
-
-
-def places(members):
-    return [each.place for each in members]
-
-
-def write(server, first, count, concern=MAJORITY):
-    files = server.internal.claims.get_collection("files", write_concern=concern)
-    files.insert_many([{"_id": first + number} for number in range(count)])
+    return run_module("mongodb_replica_set", {"name": "claims", "members": hosts, **LOGIN, **short, **options}, check)
 
 
 def test_it_is_refused_while_a_majority_answers(three):
@@ -59,9 +34,9 @@ def test_it_is_refused_while_a_majority_answers(three):
 def test_what_is_given_up_is_told_first_and_the_survivor_goes_on(three):
     """The survivor was away when the others acknowledged the last 50 documents, which it cannot know."""
     first, second, third = three
-    write(first, 0, 100, pymongo.WriteConcern(3, j=True, wtimeout=20000))
+    write(first, range(100), w=3, j=True)
     third.kill()
-    write(first, 100, 50)
+    write(first, range(100, 150))
     for each in (first, second):
         each.kill()
     third.start()
@@ -93,7 +68,7 @@ def test_what_is_given_up_is_told_first_and_the_survivor_goes_on(three):
     told = info([third])
     assert (told["primary"], told["votes"]) == (third.place, 1)
     assert third.internal.claims.files.count_documents({}) == 100
-    write(third, 200, 10)
+    write(third, range(200, 210))
 
 
 def test_members_that_are_emptied_make_the_set_whole_again(three):
@@ -127,7 +102,7 @@ def test_who_comes_back_with_its_data_is_shut_out(three):
         each.start()
     until(lambda: all(state(each) == "REMOVED" for each in others), 60)
     assert info([primary])["primary"] == primary.place
-    write(primary, 300, 10)
+    write(primary, range(300, 310))
     back = replica_set(three, primary_timeout=60)
     assert back.get("changed") is True, back
     assert len(info(three)["members"]) == 3

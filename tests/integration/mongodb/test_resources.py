@@ -15,9 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..running import free_ports, run_module, until
-from .conftest import SECRET, Server
-
-LOGIN = {"user": "manager", "password": SECRET, "tls": False}
+from .conftest import LOGIN, Server, info, places
 
 
 @pytest.fixture
@@ -44,10 +42,6 @@ def small_disk():
         subprocess.run(["umount", str(each.data)], check=True)
 
 
-def info(members, **options):
-    return run_module("mongodb_cluster_info", {"hosts": [each.place for each in members], **LOGIN, **options})
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
 def test_a_full_disk_costs_its_server_and_no_document(sets, small_disk):
     members = sets.start_set("full", role="", count=3)
@@ -58,7 +52,7 @@ def test_a_full_disk_costs_its_server_and_no_document(sets, small_disk):
     until(lambda: info(members)["primary"] == first.place and info(members)["healthy_votes"] == 3, 90)
     users = first.internal.admin
     users.command("createUser", "writer", pwd="writes", roles=[{"role": "readWrite", "db": "claims"}])
-    uri = f"mongodb://writer:writes@{','.join(each.place for each in members)}/?replicaSet=full&w=majority"
+    uri = f"mongodb://writer:writes@{','.join(places(members))}/?replicaSet=full&w=majority"
     files = pymongo.MongoClient(uri, socketTimeoutMS=5000).claims.files
     acknowledged = []
     for number in range(400):
@@ -109,7 +103,7 @@ def test_an_expired_certificate_is_named(sets):
     server = Server(sets.binary, sets.base, "tls", role="", port=port, words=words)
     sets.sets["tls"] = [server]
     place = f"localhost:{port}"
-    secure = {"user": "manager", "password": SECRET, "tls": True, "tls_ca_file": pem}
+    secure = {**LOGIN, "tls": True, "tls_ca_file": pem}
 
     def replica_set():
         told = {"name": "tls", "members": [{"host": place}], "local": place}

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import pymongo
 import pytest
 
 from ..running import run_module, until
-from .conftest import FORMER, SECRET, unpacked
+from .conftest import FORMER, LOGIN, info, places, unpacked, write
 
-LOGIN = {"user": "manager", "password": SECRET, "tls": False}
 pytestmark = pytest.mark.skipif(not FORMER, reason="needs the series before: tests/lab/build_mongodb.sh")
 
 
@@ -19,10 +17,6 @@ def three(sets, tmp_path_factory):
     sets.first_user("old")
     until(lambda: whole(members), 60)
     return members
-
-
-def info(members):
-    return run_module("mongodb_cluster_info", {"hosts": [each.place for each in members], **LOGIN})
 
 
 def whole(members):
@@ -53,9 +47,7 @@ def test_what_may_not_follow_is_refused(three):
 
 
 def test_members_go_one_by_one_and_features_follow(three, mongod):
-    concern = pymongo.WriteConcern("majority", wtimeout=20000)
-    files = three[0].internal.claims.get_collection("files", write_concern=concern)
-    files.insert_many([{"_id": number} for number in range(100)])
+    write(three[0], range(100))
     for number, each in enumerate((*three[1:], three[0])):
         assert compatibility(three, binary="6.0.5").get("failed") is None
         if number:
@@ -70,7 +62,7 @@ def test_members_go_one_by_one_and_features_follow(three, mongod):
     assert foretold.get("changed") is True and info(three)["feature_compatibility_version"] == "5.0"
     real = compatibility(three, version="6.0")
     assert real.get("changed") is True and real["diff"] == foretold["diff"], real
-    assert set(real["versions"]) == {each.place for each in three}
+    assert set(real["versions"]) == set(places(three))
     for check in (True, False):
         assert compatibility(three, check, version="6.0").get("changed") is False
     assert "it is not lowered" in refused(three, version="5.0")
