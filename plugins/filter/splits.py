@@ -11,7 +11,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.traffic import 
 DOCUMENTATION = r"""
 name: splits
 short_description: Make of a service's split what load balancers read
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - C(split_versions) gives the versions of a service.
   - C(split_refusals) gives a sentence for everything that cannot be a service's split.

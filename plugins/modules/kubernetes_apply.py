@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_apply
 short_description: Have many Kubernetes objects as they are wanted, in one task
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Applies any number of objects by server-side apply, side by side over one pool of connections, and in order.
     Namespaces come first, then definitions of kinds until they are established, then what workloads stand on, then

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_drain
 short_description: Have Kubernetes nodes without pods, or take them into use again
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Cordons nodes and evicts their pods by the eviction API, so that disruption budgets are respected. Pods that a
     budget holds are asked for again, in turns, until the deadline.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_rollout
 short_description: Pause, resume, restart, undo and scale a Kubernetes workload, and wait for it
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Leads the rollout of a Deployment, StatefulSet or DaemonSet. Without further options it waits until the rollout
     that is under way has ended.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_workload_info
 short_description: What runs of Kubernetes workloads, and what keeps them from being ready
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Reads Deployments, StatefulSets and DaemonSets of a namespace with their revisions, pods, autoscaler and usage.
 author:

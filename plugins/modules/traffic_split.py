@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: traffic_split
 short_description: Share the traffic of a service out between its versions
-version_added: "0.3.0"
+version_added: "0.2.0"
 description:
   - Leads the split of one service behind one load balancer to wanted weights, to rules by header or cookie, and reads
     back what is in force. Run it on the hosts of the load balancers. Without a wish it only reads.
