@@ -23,6 +23,7 @@ def pause(record: Record, owner: str, reason: str, now: str) -> Record:
     check_owner(owner)
     if record["state"] == "paused" or "pause" in record["requests"]:
         return record
+    _check_comes(record, "pause")
     return _requested(record, "pause", owner, reason, now)
 
 
@@ -60,7 +61,20 @@ def abort(record: Record, owner: str, reason: str, now: str) -> Record:
         )
     if "abort" in record["requests"]:
         return record
+    _check_comes(record, "abort")
     return _requested(record, "abort", owner, reason, now)
+
+
+def _check_comes(record: Record, action: str) -> None:
+    """Refuse what no batch would meet any more, rather than promise it."""
+    if record["direction"] == "back":
+        raise ScalingError(f"Rollout {record['id']} of {record['service']} goes back, and nothing holds that.")
+    if not any(batch["state"] == "pending" for batch in record["batches"]):
+        raise ScalingError(
+            f"It is too late to {action} rollout {record['id']} of {record['service']}: it is at {position(record)},"
+            " and no other batch begins after that.",
+            "Wait for its end; the playbook rollback goes back then.",
+        )
 
 
 def _requested(record: Record, name: str, owner: str, reason: str, now: str) -> Record:

@@ -208,6 +208,17 @@ def test_an_abort_stops_the_next_batch_and_nothing_on_the_way_back():
     assert step(stopped, 1, "draining", 9)[1] == "go"
 
 
+@pytest.mark.parametrize("ask", [requests.pause, requests.abort])
+def test_what_would_come_too_late_is_refused(ask):
+    last = through(begun(), (1, "draining"), (1, "done"), (2, "draining"), (2, "done"), (3, "draining"))
+    with pytest.raises(ScalingError, match=r"too late to .* at batch 3 of 3 \(draining\).* rollback goes back then"):
+        ask(last, "oncall@desk", "", at(9))
+    back = through(begun(), (1, "draining"), (1, "done"), (1, "draining"))
+    assert back["direction"] == "back"
+    with pytest.raises(ScalingError, match="goes back, and nothing holds that"):
+        ask(back, "oncall@desk", "", at(9))
+
+
 def test_a_pause_does_not_hold_the_way_back():
     record = through(begun(), (1, "draining"), (1, "done"), (2, "draining"))
     record = requests.pause(record, "oncall@desk", "", at(2))
