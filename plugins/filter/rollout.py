@@ -13,6 +13,7 @@ version_added: "0.1.0"
 description:
   - C(rollout_hosts) joins the running versions of hosts with the servers that load balancers report.
   - C(routed_servers) collects the servers of a backend from a loop over load balancers.
+  - C(balancer_answers) leaves out what was read from files of a load balancer whose product does not run.
   - C(silent_balancers) names the load balancers of a loop that gave no answer.
   - C(cut_sessions) tells which sessions a drain over load balancers left.
   - C(wanted_servers) gives a list of server names one wanted state.
@@ -68,13 +69,27 @@ def routed_servers(results: t.Sequence[t.Mapping[str, t.Any]], backend: str) -> 
     ]
 
 
+def balancer_answers(results: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mapping[str, t.Any]]:
+    """Results of a loop over load balancers; NGINX's servers stand in files, which tell nothing while it is stopped."""
+
+    def stopped(result: t.Mapping[str, t.Any]) -> bool:
+        return result.get("running", result.get("process", {}).get("running", True)) is False
+
+    return [
+        {"item": result["item"], "balancer": result["item"], "msg": "NGINX does not run there."}
+        if stopped(result)
+        else result
+        for result in results
+    ]
+
+
 def silent_balancers(results: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """Load balancers of a loop that cannot be reached or do not answer; one that refuses something is not silent."""
     return [
         result["item"]
         for result in results
         if "servers" not in result
-        # haproxy_server and haproxy_info name the balancer whose socket is dead.
+        # What is dead is named: a socket by haproxy_server and haproxy_info, a stopped NGINX above.
         and (result.get("unreachable") or "timedout" in result or "balancer" in result)
     ]
 
@@ -168,6 +183,7 @@ class FilterModule:
         return {
             "rollout_hosts": rollout_hosts,
             "routed_servers": routed_servers,
+            "balancer_answers": balancer_answers,
             "silent_balancers": silent_balancers,
             "cut_sessions": cut_sessions,
             "wanted_servers": wanted_servers,

@@ -14,14 +14,14 @@ from .conftest import AT_ONCE, HOSTS, TWO_BATCHES, UNWATCHED, ways
 def test_a_load_balancer_that_is_down_stops_the_rollout_before_it_starts_unless_it_is_left_out(platform):
     old, new = platform.settle()
     before = platform.record()["id"]
-    platform.on("lb2", "systemctl", "stop", "haproxy")
+    platform.on("lb2", "systemctl", "stop", platform.balancer_type)
     try:
         refused = platform.run("deploy", rollout_version=new, **AT_ONCE)
         assert platform.record()["id"] == before
         assert platform.versions() == dict.fromkeys(HOSTS, old)
         run = platform.run("deploy", rollout_version=new, rollout_allow_missing_load_balancers=True, **AT_ONCE)
     finally:
-        platform.on("lb2", "systemctl", "start", "haproxy")
+        platform.on("lb2", "systemctl", "start", platform.balancer_type)
     assert refused.code != 0
     assert "Load balancer lb2 does not answer" in refused.output
     assert run.code == 0

@@ -48,6 +48,18 @@ def test_who_refuses_is_not_silent():
     assert rollout.silent_balancers(results) == ["lb3", "lb4", "lb5"]
 
 
+def test_files_of_a_balancer_that_does_not_run_are_no_answer():
+    results = [
+        {"item": "lb1", "servers": [], "process": {"running": True}},
+        {"item": "lb2", "servers": [], "process": {"running": False}},
+        {"item": "lb3", "servers": [], "running": False},
+        {"item": "lb4", "servers": []},
+    ]
+    answers = rollout.balancer_answers(results)
+    assert [answer["item"] for answer in answers if "servers" in answer] == ["lb1", "lb4"]
+    assert rollout.silent_balancers(answers) == ["lb2", "lb3"]
+
+
 def test_only_sessions_that_were_left_were_cut():
     results = [
         {"item": "lb1", "remaining_sessions": {"claims/app1": 3, "claims/app2": 0}},
@@ -125,6 +137,7 @@ def test_all_filters_are_offered():
     assert set(rollout.FilterModule().filters()) == {
         "rollout_hosts",
         "routed_servers",
+        "balancer_answers",
         "silent_balancers",
         "cut_sessions",
         "wanted_servers",
