@@ -20,6 +20,7 @@ description:
   - C(balanced_servers) makes hosts the servers of a load-balanced service.
   - C(lined_up) puts the hosts of batches into a play's order, each batch led by its conductor.
   - C(gate_checks) gives expressions their name and minimum of samples.
+  - C(rollouts_at) finds the rollouts that are at the batch of a host.
   - C(pods_in_trouble) tells which pods were ready and are not any more, or were started again.
   - C(batch_sizes) counts the hosts of each batch for a play's C(serial).
 author: The horizontal.scaling developers (@horizontal)
@@ -161,6 +162,15 @@ def gate_checks(expressions: t.Sequence[str], minimum: int) -> list[dict[str, t.
     return [{"name": text, "expression": text, "min_samples": int(minimum)} for text in expressions]
 
 
+def rollouts_at(records: t.Sequence[t.Mapping[str, t.Any]], host: str) -> list[t.Mapping[str, t.Any]]:
+    """Of the ledger's open rollouts those whose active batch has the host."""
+    return [
+        record
+        for record in records
+        if any(batch["state"] == "active" and host in batch["hosts"] for batch in record["batches"])
+    ]
+
+
 def pods_in_trouble(now: t.Sequence[t.Mapping[str, t.Any]], before: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
     """What has become worse with pods, as kubernetes_workload_info tells of them.
 
@@ -189,6 +199,7 @@ class FilterModule:
             "wanted_servers": wanted_servers,
             "balanced_servers": balanced_servers,
             "lined_up": lined_up,
+            "rollouts_at": rollouts_at,
             "pods_in_trouble": pods_in_trouble,
             "batch_sizes": batch_sizes,
             "gate_checks": gate_checks,

@@ -35,6 +35,9 @@ with socket.socket(socket.AF_UNIX) as client:
     client.sendall(b"show stat\\n")
     print(client.makefile(encoding="utf-8").read())
 """
+# Requests a second: on kept connections, on a new one each, and in all.
+KEPT, NEW = 60, 10
+REQUESTS = KEPT + NEW
 # Tests go from whichever all hosts run to the other.
 VERSIONS = ("1.0.0", "2.0.0")
 TWO_BATCHES = {"rollout_batch_sizes": ["1", "75%"], "rollout_max_unavailable": "75%"}
@@ -204,10 +207,8 @@ class Platform:
             time.sleep(0.5)
         return False
 
-    def load(self, folder: pathlib.Path, rate: int = 60) -> generator.Load:
-        return generator.Load(
-            f"{self.lab}-load1", self.base, generator.usual_attacks(rate, rate // 6), folder, seconds=400
-        )
+    def load(self, folder: pathlib.Path) -> generator.Load:
+        return generator.Load(f"{self.lab}-load1", self.base, generator.usual_attacks(KEPT, NEW), folder, seconds=400)
 
     def settle(self) -> tuple[str, str]:
         """Have all hosts run one version and take traffic, and nothing unfinished; that version, and one to go to."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from .conftest import AT_ONCE, HOSTS, SERVICE, TWO_BATCHES, wait_for, ways
+from .conftest import AT_ONCE, HOSTS, REQUESTS, SERVICE, TWO_BATCHES, wait_for, ways
 
 
 def test_a_rollout_under_load_loses_no_request_and_another_changes_nothing(platform, tmp_path, failed_requests):
@@ -43,7 +44,9 @@ def test_a_version_that_never_gets_healthy_is_taken_back(platform, tmp_path, fai
     assert "503" in run.output
     platform.all_serve(old)
     assert failed_requests() == 0
-    assert platform.record()["state"] == "failed"
+    record = platform.record()
+    assert record["state"] == "failed"
+    assert [batch["phase"] for batch in record["batches"]] == ["taken_back", ""]
 
 
 def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_path, failed_requests):
@@ -52,10 +55,17 @@ def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_p
         run = platform.run("deploy", rollout_version="2.0.0-errors", rollout_watch=4, **TWO_BATCHES)
         time.sleep(2)
     assert run.code != 0
-    assert "error_rate" in run.output
+    record = platform.record()
+    for told in (run.output, record["reason"]):
+        assert re.search(r"error_rate.* app1, [0-9]+ of [0-9]+ failed", told), told
     platform.all_serve(old)
     # One host of three answered 20 % of its share with 500 until the watch saw it.
-    assert 0 < failed_requests() < 200
+    batch = record["batches"][0]
+    began, ended = (
+        datetime.datetime.fromisoformat(batch[times][phase].removesuffix("Z"))
+        for times, phase in (("phases", "verifying"), ("phases_back", "taken_back"))
+    )
+    assert 0 < failed_requests() < (ended - began).total_seconds() * REQUESTS / len(HOSTS) * 0.2 * 1.5 + 5
 
 
 def test_a_service_that_ignores_its_stop_is_killed_and_said_so(platform):
@@ -114,6 +124,9 @@ def test_an_abort_from_elsewhere_takes_the_finished_batches_back(platform):
 def test_a_killed_run_is_resumed_by_the_next(platform):
     _, new = platform.settle()
     kill_in_the_middle(platform, new)
+    held = platform.run("restore_host", host_name="app1")
+    assert held.code != 0
+    assert "is replacing app1" in held.output
     refused = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
     assert refused.code != 0
     assert "rollout_unfinished=resume" in refused.output

@@ -16,7 +16,7 @@ from .amounts import hosts_of
 
 STRATEGIES = ("rolling",)
 SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
-VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}\Z")
+VERSION = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+~-]{0,127}\Z")
 
 
 class Host(t.NamedTuple):

@@ -147,6 +147,8 @@ def test_tcp_services(nginx):
 
 
 REFUSED = {
+    "health_path is '/replica', but open-source NGINX does not probe": {"health_path": "/replica"},
+    "it wants TCP on *:4711, where plain HTTP is already": {"port": 4711, "mode": "tcp"},
     "health_body is set, but open-source NGINX does not probe": {"health_body": "ok"},
     "health_status is not [200], but open-source NGINX does not probe": {"health_status": [200, 204]},
     "health_method, health_timeout or health_rise is set": {"health_rise": 1},

@@ -133,6 +133,12 @@ def test_pods_that_became_worse_are_told_and_those_that_came_or_went_are_not():
     assert rollout.pods_in_trouble(before, before) == []
 
 
+def test_a_rollout_is_at_a_host_only_while_its_batch_is_active():
+    batches = [{"state": "done", "hosts": ["app1"]}, {"state": "active", "hosts": ["app2", "app3"]}]
+    record = {"id": "a", "batches": [*batches, {"state": "pending", "hosts": ["app4"]}]}
+    assert [rollout.rollouts_at([record], host) for host in ("app1", "app3", "app4")] == [[], [record], []]
+
+
 def test_all_filters_are_offered():
     assert set(rollout.FilterModule().filters()) == {
         "rollout_hosts",
@@ -143,6 +149,7 @@ def test_all_filters_are_offered():
         "wanted_servers",
         "balanced_servers",
         "lined_up",
+        "rollouts_at",
         "pods_in_trouble",
         "batch_sizes",
         "gate_checks",
