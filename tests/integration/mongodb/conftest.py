@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import typing as t
 from pathlib import Path
 
@@ -247,8 +246,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def unpacked(archive: Path, place: Path) -> str:
-    with tarfile.open(archive) as opened:
-        opened.extractall(place, filter="data")
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(place)], check=True)
     return str(place / "mongodb/bin/mongod")
 
 
