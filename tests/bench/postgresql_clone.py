@@ -62,6 +62,11 @@ def empty() -> None:
     """Take the replica away, and have both sides begin alike."""
     lab.on("db2", "systemctl", "stop", UNIT)
     lab.on("db2", "rm", "-rf", DATA)
+    # The primary notices a moment later that the standby has gone.
+    for _turn in range(100):
+        if ask("SELECT count(*) FROM pg_replication_slots WHERE active") == "0":
+            break
+        time.sleep(0.1)
     ask("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
     ask("CHECKPOINT")
     lab.on("db1", "sh", "-c", f"find {DATA}/base -type f -exec cat {{}} + >/dev/null; sync")

@@ -128,10 +128,10 @@ def postgresql_clone(figures: Figures) -> str:
         for name, side in figures["sides"].items()
     ]
     return (
-        f"Clone of {figures['bytes'] / 1e9:.1f} GB of text that does not compress, from the same primary onto the same "
-        f"host by TLS, both with `-X stream -c fast` and a slot; median of {figures['rounds']} rounds in turns. The "
-        "primary's files are in memory before each. Both hosts share the machine's disk and cores. Ours ends when the "
-        "replica streams; `pg_basebackup` alone has copied and started nothing.\n\n"
+        f"Clone of {figures['bytes'] / 1e9:.1f} GB of text that is not compressed on the way, from the same primary "
+        f"onto the same host by TLS, both with `-X stream -c fast` and a slot; median of {figures['rounds']} rounds in "
+        "turns. The primary's files are in memory before each. Both hosts share the machine's disk and cores. Ours "
+        "ends when the replica streams; `pg_basebackup` alone has copied and started nothing.\n\n"
         + table(["", "s", "all runs, s", "MB/s", "share of plain"], rows)
     )
 

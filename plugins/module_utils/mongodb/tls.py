@@ -18,7 +18,8 @@ def steps(modes: t.Collection[str], pending: bool, wanted: str) -> list[str]:
 
     Args:
         modes: those in the configurations of the members; a step that was cut off leaves two of them.
-        pending: whether somebody has not read its configuration yet, and may be a step behind it.
+        pending: whether somebody has not read its configuration yet, and may be a step behind it, or has certificates
+            to come, which are put in force before others have to take them.
         wanted: the mode that is wanted in the end.
     """
     if not modes:

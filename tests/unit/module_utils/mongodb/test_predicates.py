@@ -55,6 +55,22 @@ def test_lag_is_counted_from_the_primary():
     assert predicates.lag_seconds(seen, B) == 12.0
 
 
+@pytest.mark.parametrize(("behind", "lag"), [(0, 0.0), (12, 12.0), (-12, 0.0)])
+def test_lag_shows_in_the_clock_of_who_wrote_where_operations_have_one_time(behind, lag):
+    seen = status()
+    seen["members"][1]["lastAppliedWallTime"] -= behind
+    assert predicates.lag_seconds(seen, B) == lag
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_lag_is_that_of_operations_where_a_server_does_not_tell_the_clock(place):
+    seen = status()
+    seen["members"][1]["optime"]["ts"][0] -= 5
+    seen["members"][1]["lastAppliedWallTime"] -= 12
+    del seen["members"][place]["lastAppliedWallTime"]
+    assert predicates.lag_seconds(seen, B) == 5.0
+
+
 def failed(gates):
     return {each["name"]: each["message"] for each in gates if not each["passed"]}
 

@@ -22,6 +22,8 @@ INCOMING = {DISABLED: {"plain"}, ALLOW: {"plain", "tls"}, PREFER: {"plain", "tls
         ([DISABLED] * 3, True, REQUIRE, [ALLOW, PREFER, REQUIRE]),
         ([ALLOW] * 3, False, REQUIRE, [PREFER, REQUIRE]),
         ([ALLOW] * 3, True, REQUIRE, [ALLOW, PREFER, REQUIRE]),
+        # With certificates that are not in force yet, or a configuration.
+        ([ALLOW] * 3, True, PREFER, [ALLOW, PREFER]),
         ([ALLOW, DISABLED, DISABLED], False, REQUIRE, [ALLOW, PREFER, REQUIRE]),
         ([PREFER, ALLOW, ALLOW], True, REQUIRE, [PREFER, REQUIRE]),
         ([REQUIRE, PREFER, PREFER], True, REQUIRE, [REQUIRE]),
