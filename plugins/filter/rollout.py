@@ -74,7 +74,9 @@ def balancer_answers(results: t.Sequence[t.Mapping[str, t.Any]]) -> list[t.Mappi
     """Results of a loop over load balancers; NGINX's servers stand in files, which tell nothing while it is stopped."""
 
     def stopped(result: t.Mapping[str, t.Any]) -> bool:
-        return result.get("running", result.get("process", {}).get("running", True)) is False
+        process = result.get("process")
+        # Of HAProxy it is a list, of processes that answered.
+        return result.get("running", process.get("running", True) if isinstance(process, dict) else True) is False
 
     return [
         {"item": result["item"], "balancer": result["item"], "msg": "NGINX does not run there."}

@@ -53,7 +53,7 @@ def test_files_of_a_balancer_that_does_not_run_are_no_answer():
         {"item": "lb1", "servers": [], "process": {"running": True}},
         {"item": "lb2", "servers": [], "process": {"running": False}},
         {"item": "lb3", "servers": [], "running": False},
-        {"item": "lb4", "servers": []},
+        {"item": "lb4", "servers": [], "process": [{"balancer": "/run/haproxy/admin.sock"}]},
     ]
     answers = rollout.balancer_answers(results)
     assert [answer["item"] for answer in answers if "servers" in answer] == ["lb1", "lb4"]
