@@ -31,7 +31,9 @@ def three(sets):
 
 
 def hand_over(members, to):
-    return run_module("mongodb_primary", {"hosts": places(members), "primary": to.place, **LOGIN})
+    """Again while it is refused: who was restarted this moment has to catch up first."""
+    wanted = {"hosts": places(members), "primary": to.place, **LOGIN}
+    until(lambda: run_module("mongodb_primary", wanted).get("primary") == to.place, 60)
 
 
 def set_clock(members, member, seconds):
@@ -46,10 +48,9 @@ def test_a_clock_that_is_ahead_is_told_and_costs_no_document(three):
     wrong, right, _other = three
     set_clock(three, wrong, 3600)
     told = {each["host"]: each["clock_seconds"] for each in info(three)["members"]}
-    assert [told[each.place] for each in three] == pytest.approx([3600, 0, 0], abs=2)
+    assert [told[each.place] for each in three] == pytest.approx([3600, 0, 0], abs=30)
     for member, numbers in ((wrong, range(50)), (right, range(50, 100))):
-        handed = hand_over(three, member)
-        assert handed.get("primary") == member.place, handed
+        hand_over(three, member)
         write(member, numbers)
     for each in three:
         until(lambda each=each: each.internal.claims.files.count_documents({}) == 100)
@@ -57,6 +58,7 @@ def test_a_clock_that_is_ahead_is_told_and_costs_no_document(three):
 
 def test_a_member_that_is_behind_is_told_after_a_primary_whose_clock_was_ahead(three):
     _ahead, primary, behind = three
+    hand_over(three, primary)
     behind.signal(signal.SIGSTOP)
     try:
         # Until its silence is noticed, for 10 s, it counts as healthy.

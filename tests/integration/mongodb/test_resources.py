@@ -97,7 +97,7 @@ def certificate(base, seconds):
 def test_an_expired_certificate_is_named(sets):
     port = free_ports("tls")["tls"]
     pem = str(sets.base / "server.pem")
-    certificate(sets.base, 12)
+    certificate(sets.base, 20)
     words = ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", pem, "--tlsCAFile", pem]
     words += ["--tlsAllowConnectionsWithoutCertificates"]
     server = Server(sets.binary, sets.base, "tls", role="", port=port, words=words)
@@ -111,7 +111,7 @@ def test_an_expired_certificate_is_named(sets):
 
     first = replica_set()
     assert first.get("changed") is True, first
-    until(lambda: "expired" in str(run_module("mongodb_cluster_info", {"hosts": [place], **secure})["errors"]), 30)
+    until(lambda: "expired" in str(run_module("mongodb_cluster_info", {"hosts": [place], **secure})["errors"]), 45)
     refused = replica_set()
     assert "certificate has expired" in refused["msg"], refused
     assert "update_database" in refused["msg"], refused
