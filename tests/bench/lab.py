@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime
 import json
@@ -20,6 +21,14 @@ INVENTORY = "inventories/lab"
 CLIENT = "load1"
 BASE = os.environ.get("LAB_NAME", "")
 sys.path.insert(0, str(ROOT / "tests/load"))
+
+
+def arguments(about: str) -> argparse.Namespace:
+    """Where figures go, and how often both sides run in turns; the first line of ``about`` says what is measured."""
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
 
 
 def say(text: str) -> None:

@@ -7,8 +7,6 @@ Both in turns on the same set, which is put back in between; new members begin w
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import typing as t
 
 import lab
@@ -30,10 +28,7 @@ def measure(command: t.Sequence[str]) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = lab.arguments(__doc__)
     runs: dict[str, list[dict[str, t.Any]]] = {name: [] for name in SIDES}
     with mongodb_lab.hosts("growth", MEMBERS):
         members = [{"name": name} for name in MEMBERS]

@@ -8,8 +8,6 @@ retryable writes, and reads all of them back afterwards.
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import statistics
 import typing as t
 
@@ -53,10 +51,7 @@ def summary(runs: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = lab.arguments(__doc__)
     runs: dict[str, list[dict[str, t.Any]]] = {name: [] for name in SIDES}
     with mongodb_lab.hosts("restart", mongodb_lab.MEMBERS):
         lab.check(mongodb_lab.ours("horizontal.scaling.site"))

@@ -7,8 +7,6 @@ Our `site` and two ways with community.mongodb, in turns on the same hosts, whic
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import typing as t
 
 import lab
@@ -33,10 +31,7 @@ def measure(command: t.Sequence[str]) -> tuple[dict[str, t.Any], dict[str, t.Any
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = lab.arguments(__doc__)
     runs: dict[str, list[tuple[dict[str, t.Any], ...]]] = {name: [] for name in SIDES}
     with mongodb_lab.hosts("site", mongodb_lab.MEMBERS):
         for _number in range(arguments.rounds):

@@ -7,9 +7,7 @@ In turns, on fresh hosts each time, which have fetched the packages and not inst
 
 from __future__ import annotations
 
-import argparse
 import json
-import pathlib
 import typing as t
 
 import lab
@@ -56,10 +54,7 @@ def measure(name: str) -> dict[str, dict[str, t.Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = lab.arguments(__doc__)
     runs: dict[str, list[dict[str, t.Any]]] = {name: [] for name in SIDES}
     for _number in range(arguments.rounds):
         for name in SIDES:

@@ -6,7 +6,7 @@ hs_key() { cat "$@" | sha256sum | cut -c1-12; }
 # Names and state of one checkout, so that a second clone can run beside the first.
 HS_ID=$(printf '%s' "$HS_ROOT" | sha256sum | cut -c1-6)
 HS_STATE=$HS_CACHE/checkout-$HS_ID
-# The distribution's own first: it is built with profiles, and takes a fifth less time for the same playbook than one built without.
+# The distribution's own first: it is built with profiles, and takes a fifth less processor time for the same playbook than one built without.
 HS_PYTHON=${HS_PYTHON:-$(command -v /usr/bin/python3.11 || command -v python3.11 || command -v python3)}
 HS_VENV=$HS_CACHE/venv-$({ cat "$HS_ROOT/tests/requirements.txt"; "$HS_PYTHON" -VV; } | hs_key -)
 HS_BUNDLE=$HS_CACHE/collections-$(hs_key "$HS_ROOT/tests/collections.txt")
