@@ -134,8 +134,12 @@ class Task:
             each.close()
 
     def unneeded_slots(self, name: str) -> list[str]:
-        """Drop the members' slots on a standby that none of them streams from."""
-        return service.drop_slots(self.client(name), [m.slot for m in self.members.values() if m.slot])
+        """Drop the slots on a standby of members that are not to stream from it.
+
+        Those of its own cascade stay, which are not in use either while they go from one timeline to the next.
+        """
+        others = [each for each in self.members.values() if self.upstreams.get(each.name) != name]
+        return service.drop_slots(self.client(name), [each.slot for each in others if each.slot])
 
 
 def after_promotion(
@@ -189,12 +193,18 @@ def rejoin(task: Task, primary: str, name: str, like: Document) -> None:
 
 
 def wait_streaming(task: Task, primary: str, name: str) -> None:
-    """Until the primary has a stream to the member, or the member is held up by its delay and comes later."""
+    """Until the primary has a stream to the member, or the member is held up by its delay and comes later.
+
+    `primary` may be another standby in a cascade, whose timeline the member reaches after it.
+    """
     client = task.client(primary)
+    upstream = service.read(client)
 
     def follows() -> bool:
         sent = "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
-        return client.value(sent, (name,)) > 0 or service.is_held_up(task.client(name))
+        if client.value(sent, (name,)) > 0 and service.shares_timeline(task.client(name), upstream):
+            return True
+        return service.is_held_up(task.client(name))
 
     _, done = Deadline(task.params["rejoin_timeout"]).wait_for(follows, bool, 0.02, 0.2)
     if not done:

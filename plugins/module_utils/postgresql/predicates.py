@@ -132,6 +132,15 @@ def timeline(document: Document) -> int:
     return max(document["control_timeline"], document["recovery_timeline"] or 0, receiver.get("received_tli") or 0)
 
 
+def shares_timeline(document: Document, upstream: Document) -> bool:
+    """Whether a member that streams has come to its primary's timeline.
+
+    After a promotion it is sent the rest of the former timeline first, and counts as streaming meanwhile. An upstream
+    that is a standby itself may be on its way, too, so that nothing is asked of its cascade.
+    """
+    return upstream["in_recovery"] or timeline(document) == timeline(upstream)
+
+
 def streams_to(document: Document) -> set[str]:
     """Names of the standbys that stream from a member right now."""
     return {row["application_name"] for row in document["senders"] if row["state"] == "streaming"}

@@ -95,6 +95,14 @@ def is_held_up(client: Client) -> bool:
         return False
 
 
+def shares_timeline(client: Client, upstream: Document) -> bool:
+    """Whether a member is on the timeline of a primary that it streams from; not so while it does not answer."""
+    try:
+        return predicates.shares_timeline(read(client), upstream)
+    except Unreachable:
+        return False
+
+
 def identify(client: Client) -> tuple[str, int, History]:
     """System identifier, timeline and its history, as a member tells them to its standbys; raises ScalingError."""
     found = client.replication("IDENTIFY_SYSTEM")[0]
@@ -150,9 +158,19 @@ def drop_slots(client: Client, names: t.Iterable[str]) -> list[str]:
         " WHERE slot_type = 'physical' AND NOT active AND slot_name = ANY(%s)",
         (list(names),),
     )
-    for row in found:
-        client.rows("SELECT pg_drop_replication_slot(%s)", (row["slot_name"],))
-    return [row["slot_name"] for row in found]
+    return [row["slot_name"] for row in found if _drop_slot(client, row["slot_name"])]
+
+
+def _drop_slot(client: Client, name: str) -> bool:
+    """Whether nobody has come to use the slot in the moment since it was looked at."""
+    try:
+        client.rows("SELECT pg_drop_replication_slot(%s)", (name,))
+    except Unreachable as error:
+        # 55006: replication slot is active for PID.
+        if error.details["sqlstate"] != "55006":
+            raise
+        return False
+    return True
 
 
 def follow(client: Client, settings: t.Mapping[str, str]) -> None:

@@ -171,16 +171,19 @@ class Standby:
                 raise self._not_streaming(predicates.alarming_line(self.tools.log_since(mark)))
             return document, service.read(self.upstream)
 
+        def arrived(document: Document, upstream: Document) -> bool:
+            return self.streams(document) and predicates.shares_timeline(document, upstream)
+
         def done(pair: tuple[Document, Document]) -> bool:
             document, upstream = pair
             if self.comes_later(document):
                 return True
             near = predicates.is_delayed(document) or predicates.lag_seconds(document) <= limits["max_lag_seconds"]
-            return self.streams(document) and near and behind(document, upstream) <= limits["max_lag_bytes"]
+            return arrived(document, upstream) and near and behind(document, upstream) <= limits["max_lag_bytes"]
 
         (document, upstream), reached = Deadline(limits["wait_timeout"]).wait_for(look, done, 0.05, 0.5)
         if not reached:
-            if self.streams(document):
+            if arrived(document, upstream):
                 lag = behind(document, upstream)
                 raise ScalingError(
                     f"{limits['name']} streams from {self.upstream.name}, and lags by {lag} bytes and"

@@ -89,6 +89,16 @@ def test_a_primary_that_has_just_been_promoted_is_on_its_new_timeline():
     assert predicates.timeline(promoted) == 2
 
 
+def test_a_standby_comes_to_the_timeline_of_a_primary_that_was_just_promoted():
+    documents = reading().documents
+    assert predicates.shares_timeline(documents["c"], documents["b"])
+    former = {"control_timeline": 1, "recovery_timeline": 1, "receiver": {"received_tli": 1}}
+    behind = reading(c=former).documents["c"]
+    assert not predicates.shares_timeline(behind, documents["b"])
+    # In a cascade the upstream may be on its way itself.
+    assert predicates.shares_timeline(behind, documents["a"])
+
+
 def test_lag_in_seconds_counts_only_while_something_is_left_to_replay():
     standby = dict(reading().documents["a"], replay_age=30.5)
     assert predicates.lag_seconds(standby) == 0

@@ -2,13 +2,19 @@
 from __future__ import annotations
 
 import sys
+import types
 
 import pytest
 
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
-from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import client, service
-from ansible_collections.horizontal.scaling.tests.unit.module_utils.postgresql.recorded import Client, text
+from ansible_collections.horizontal.scaling.plugins.module_utils.postgresql import change, client, service
+from ansible_collections.horizontal.scaling.tests.unit.module_utils.postgresql.recorded import (
+    MEMBERS,
+    Client,
+    reading,
+    text,
+)
 
 
 def test_the_first_timeline_has_no_history():
@@ -30,6 +36,38 @@ def test_a_slot_is_made_once():
     there = Client(**{"FROM pg_replication_slots": [{"?column?": 1}]})
     service.create_slot(there, "db2")
     assert len(there.seen) == 1
+
+
+class Busy(Client):
+    """A member that does not drop one of its slots, such as one that somebody has just come to use."""
+
+    def __init__(self, sqlstate):
+        super().__init__(**{"FROM pg_replication_slots": [{"slot_name": "db1"}, {"slot_name": "db2"}]})
+        self.sqlstate = sqlstate
+
+    def rows(self, sql, values=()):
+        if "pg_drop_replication_slot" in sql and values == ("db1",):
+            raise client.Unreachable("it failed", sqlstate=self.sqlstate)
+        return super().rows(sql, values)
+
+
+def test_a_slot_that_somebody_comes_back_to_is_left():
+    member = Busy("55006")
+    assert service.drop_slots(member, ["db1", "db2"]) == ["db2"]
+    with pytest.raises(client.Unreachable):
+        service.drop_slots(Busy("42501"), ["db1", "db2"])
+
+
+@pytest.mark.parametrize(("upstreams", "kept"), [({}, []), ({"c": "b"}, ["c"]), ({"c": "a"}, [])])
+def test_slots_of_its_own_cascade_are_needed_also_while_nobody_uses_them(upstreams, kept):
+    member = Client("b")
+    task = types.SimpleNamespace(members=MEMBERS, upstreams=upstreams, client=lambda name: member)
+    change.Task.unneeded_slots(task, "b")
+    assert member.seen[0][1] == ([name for name in MEMBERS if name not in kept],)
+
+
+def test_a_member_that_does_not_answer_shares_no_timeline():
+    assert not service.shares_timeline(Stopped(), reading().documents["b"])
 
 
 class Stopped:
