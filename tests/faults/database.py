@@ -36,6 +36,7 @@ class Database:
 
     def __init__(self) -> None:
         self.lab = os.environ["LAB_NAME"]
+        self._addresses: dict[str, str] = {}
 
     def on(self, host: str, *words: str, check: bool = True) -> str:
         """Output of a command on a host."""
@@ -61,9 +62,21 @@ class Database:
         return self.on(host, *words, check=False).strip()
 
     def address(self, host: str) -> str:
-        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        words = ["podman", "inspect", "--format", form, f"{self.lab}-{host}"]
-        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        """The host's address, which it keeps."""
+        if host not in self._addresses:
+            form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+            words = ["podman", "inspect", "--format", form, f"{self.lab}-{host}"]
+            told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+            self._addresses[host] = told.strip()
+        return self._addresses[host]
+
+    def answers(self, host: str, role: str) -> bool:
+        """Whether a member says to have the role (primary, replica), as balancers and poolers ask it."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address(host)}:8008/{role}", timeout=1) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
 
     def primaries(self) -> list[str]:
         """The members that say of themselves that they take writes."""
@@ -87,15 +100,21 @@ class Database:
         found: list[tuple[str, str]] = []
 
         def happened() -> bool:
-            primaries = [name for name in self.primaries() if name not in without]
-            if len(primaries) != 1 or primaries[0] == not_any_more:
+            # What costs least first: a process in a host takes more of the machine than all that goes on in it.
+            asked = [name for name in MEMBERS if name not in without]
+            leading = [name for name in asked if self.answers(name, "primary")]
+            if len(leading) != 1 or leading[0] == not_any_more:
                 return False
-            senders = json.loads(self.sql(primaries[0], SENDERS) or "[]") or []
+            if not all(self.answers(name, "replica") for name in asked if name != leading[0]):
+                return False
+            senders = json.loads(self.sql(leading[0], SENDERS) or "[]") or []
             streaming = {row["name"] for row in senders} & set(MEMBERS)
             awaited = [row["name"] for row in senders if row["sync_state"] in ("sync", "quorum")]
-            if streaming < {*MEMBERS} - {*without, primaries[0]} or not awaited:
+            if streaming < {*MEMBERS} - {*without, leading[0]} or not awaited:
                 return False
-            found[:] = [(primaries[0], awaited[0])]
+            if [name for name in self.primaries() if name not in without] != leading:
+                return False
+            found[:] = [(leading[0], awaited[0])]
             return True
 
         wait_for(happened, f"the cluster is not whole: {self.primaries()}")
@@ -129,22 +148,14 @@ class Database:
     @contextlib.contextmanager
     def watched(self) -> t.Iterator[list[list[str]]]:
         """Every time that two members at once say to be the primary, as balancers and poolers ask them."""
-        addresses = {name: self.address(name) for name in MEMBERS}
         seen: list[list[str]] = []
         end = threading.Event()
 
-        def says_so(name: str) -> bool:
-            try:
-                with urllib.request.urlopen(f"http://{addresses[name]}:8008/primary", timeout=1) as answer:
-                    return answer.status == 200
-            except (OSError, urllib.error.URLError):
-                return False
-
         def watch() -> None:
-            while not end.wait(0.1):
-                primaries = [name for name in MEMBERS if says_so(name)]
+            while not end.wait(0.2):
+                primaries = [name for name in MEMBERS if self.answers(name, "primary")]
                 # Between the two answers the roles may have changed: both have to say so again.
-                if len(primaries) > 1 and all(says_so(name) for name in primaries):
+                if len(primaries) > 1 and all(self.answers(name, "primary") for name in primaries):
                     seen.append(primaries)
 
         watcher = threading.Thread(target=watch)

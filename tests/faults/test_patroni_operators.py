@@ -29,6 +29,8 @@ def test_a_controller_that_is_killed(database, phase):
             again = database.run("switchover", postgresql_new_primary=wanted)
             # Patroni goes on by itself meanwhile, with nobody as the primary for a moment.
             assert again.code == 0 or "Wait for it" in again.output or "streams" in again.output, again.output[-3000:]
+            if again.code:
+                database.whole()
             return again.code == 0
 
         wait_for(finished, "the switchover is not finished by running it again")
