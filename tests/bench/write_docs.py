@@ -81,6 +81,18 @@ def second_run(figures: Figures) -> str:
     )
 
 
+def slowest_tasks(side: Figures) -> str:
+    """Where the first and the second run of a side spend their time."""
+    return "\n\n".join(
+        f"{which.capitalize()} run, {side[which]['in_tasks_seconds']:.1f} s in tasks:\n\n"
+        + table(
+            ["task", "hosts", "seconds"],
+            [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in side[which]["slowest"]],
+        )
+        for which in ("first", "second")
+    )
+
+
 def postgresql_site(figures: Figures) -> str:
     sides = figures["sides"]
     rows = [
@@ -94,15 +106,6 @@ def postgresql_site(figures: Figures) -> str:
         for which in ("first", "second")
         for name, side in sides.items()
     ]
-    mine = next(iter(sides.values()))
-    slowest = [
-        f"{which.capitalize()} run, {mine[which]['in_tasks_seconds']:.1f} s in tasks:\n\n"
-        + table(
-            ["task", "hosts", "seconds"],
-            [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in mine[which]["slowest"]],
-        )
-        for which in ("first", "second")
-    ]
     ratios = figures["ratios"]
     return (
         "From three bare hosts that have fetched the packages to a primary and two standbys that stream through slots "
@@ -112,7 +115,7 @@ def postgresql_site(figures: Figures) -> str:
         "and what tells load balancers who is the primary.\n\n"
         + table(["", "s", "all runs, s", "tasks", "tasks × hosts"], rows)
         + f"\n\nOurs takes {ratios['first']:.2f} of the peer's time in the first run, {ratios['second']:.2f} in the "
-        "second. Where its time goes:\n\n" + "\n\n".join(slowest)
+        "second. Where its time goes:\n\n" + slowest_tasks(next(iter(sides.values())))
     )
 
 
@@ -243,15 +246,6 @@ def mongodb_site(figures: Figures) -> str:
     ratios = "; ".join(
         f"{ratio['first']:.2f} and {ratio['second']:.2f} of {peer}" for peer, ratio in figures["ratios"].items()
     )
-    mine = next(iter(figures["sides"].values()))
-    slowest = [
-        f"{which.capitalize()} run, {mine[which]['in_tasks_seconds']:.1f} s in tasks:\n\n"
-        + table(
-            ["task", "hosts", "seconds"],
-            [(task["name"], task["hosts"], f"{task['seconds']:.2f}") for task in mine[which]["slowest"]],
-        )
-        for which in ("first", "second")
-    ]
     return (
         "From three hosts that have the binary, its user and a unit to a replica set with a key, TLS and two users, "
         "and the same again, which changes nothing; in turns on the same hosts, median. A write that all three members "
@@ -261,7 +255,7 @@ def mongodb_site(figures: Figures) -> str:
         "settings are not measured, and the driver that the peer needs is there before.\n\n"
         + table(["", "s", "all runs, s", "tasks"], rows)
         + f"\n\nFirst and second run of ours take {ratios} (wanted: a third). Where its time goes:\n\n"
-        + "\n\n".join(slowest)
+        + slowest_tasks(next(iter(figures["sides"].values())))
     )
 
 

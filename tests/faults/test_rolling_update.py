@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from .conftest import AT_ONCE, HOSTS, REQUESTS, SERVICE, TWO_BATCHES, wait_for, ways
+from .conftest import AT_ONCE, HOSTS, REQUESTS, SERVICE, TWO_BATCHES, UNWATCHED, ways
 
 
 def test_a_rollout_under_load_loses_no_request_and_another_changes_nothing(platform, tmp_path, failed_requests):
@@ -68,21 +68,24 @@ def test_a_version_that_fails_requests_is_noticed_and_taken_back(platform, tmp_p
     assert 0 < failed_requests() < (ended - began).total_seconds() * REQUESTS / len(HOSTS) * 0.2 * 1.5 + 5
 
 
-def test_a_service_that_ignores_its_stop_is_killed_and_said_so(platform):
+def test_a_service_that_ignores_its_stop_is_killed_and_said_so(platform, tmp_path, failed_requests):
     old, _ = platform.settle()
     run = platform.run("deploy", rollout_version="2.0.0-ignores-sigterm", **AT_ONCE)
     assert run.code == 0
-    run = platform.run("deploy", rollout_version=old, **AT_ONCE)
+    with platform.load(tmp_path):
+        run = platform.run("deploy", rollout_version=old, **TWO_BATCHES, **UNWATCHED)
+        time.sleep(2)
     assert run.code == 0
     assert "was killed" in run.output
     platform.all_serve(old)
+    assert failed_requests() == 0
 
 
 def test_a_second_operator_is_refused_and_told_who_holds_it_and_another_service_is_not_blocked(platform):
     _, new = platform.settle()
     plan = {"service": "another", "version": "2", "from": "1", "release": [], "back": {"x": "1"}, "order": ["x"]}
     plan["batches"] = [{"number": 1, "kind": "replace", "hosts": ["x"]}]
-    opened = platform.tell_ledger(service="another", action="begin", owner="test@lab", plan=plan)
+    opened = platform.tell_ledger({"service": "another", "action": "begin", "owner": "test@lab", "plan": plan})
     try:
         first = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **TWO_BATCHES)
         platform.wait_for_batch(1)
@@ -92,7 +95,8 @@ def test_a_second_operator_is_refused_and_told_who_holds_it_and_another_service_
         assert platform.record()["owner"] in second.output
         assert platform.finish(first).code == 0
     finally:
-        platform.tell_ledger(service="another", action="finish", token=opened["token"], outcome="aborted")
+        end = {"action": "finish", "token": opened["token"], "outcome": "aborted"}
+        platform.tell_ledger({"service": "another", **end})
     platform.all_serve(new)
 
 
@@ -101,7 +105,7 @@ def test_a_pause_from_elsewhere_takes_effect_between_batches(platform):
     process = platform.start("deploy", rollout_version=new, rollout_on_inconclusive="continue", **TWO_BATCHES)
     platform.wait_for_batch(1)
     assert platform.run("control_rollout", rollout_action="pause").code == 0
-    wait_for(lambda: platform.record()["state"] == "paused", "the rollout did not pause")
+    platform.wait_for_record("paused")
     assert platform.versions() == {"app1": new, "app2": old, "app3": old}
     assert platform.all_up()
     assert platform.run("control_rollout", rollout_action="resume").code == 0
@@ -121,34 +125,39 @@ def test_an_abort_from_elsewhere_takes_the_finished_batches_back(platform):
     platform.all_serve(old)
 
 
-def test_a_killed_run_is_resumed_by_the_next(platform):
+def test_a_killed_run_is_resumed_by_the_next(platform, tmp_path, failed_requests):
     _, new = platform.settle()
-    kill_in_the_middle(platform, new)
-    held = platform.run("restore_host", host_name="app1")
+    with platform.load(tmp_path):
+        kill_in_the_middle(platform, new)
+        held = platform.run("restore_host", host_name="app1")
+        refused = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
+        alive = platform.run("deploy", rollout_version=new, rollout_unfinished="resume", **TWO_BATCHES)
+        other = platform.run("deploy", rollout_version="9.0.0", **ways("resume"))
+        resumed = platform.run("deploy", rollout_version=new, **ways("resume"))
+        time.sleep(2)
     assert held.code != 0
     assert "is replacing app1" in held.output
-    refused = platform.run("deploy", rollout_version=new, **TWO_BATCHES)
     assert refused.code != 0
     assert "rollout_unfinished=resume" in refused.output
-    alive = platform.run("deploy", rollout_version=new, rollout_unfinished="resume", **TWO_BATCHES)
     assert alive.code != 0
     assert "so that run may be alive" in alive.output
-    other = platform.run("deploy", rollout_version="9.0.0", **ways("resume"))
     assert other.code != 0
     assert f"Resume it with rollout_version={new}" in other.output
-    resumed = platform.run("deploy", rollout_version=new, rollout_on_inconclusive="continue", **ways("resume"))
     assert resumed.code == 0
     platform.all_serve(new)
+    assert failed_requests() == 0
 
 
-def test_a_killed_run_is_rolled_back_by_the_next(platform):
+def test_a_killed_run_is_rolled_back_by_the_next(platform, tmp_path, failed_requests):
     old, new = platform.settle()
-    kill_in_the_middle(platform, new)
-    # There is no traffic to judge by, which holds no way back.
-    back = platform.run("deploy", rollout_version=new, **ways("rollback"))
+    with platform.load(tmp_path):
+        kill_in_the_middle(platform, new)
+        back = platform.run("deploy", rollout_version=new, **ways("rollback"))
+        time.sleep(2)
     assert back.code == 0
     platform.all_serve(old)
     assert platform.record()["state"] == "rolled_back"
+    assert failed_requests() == 0
 
 
 def test_a_run_killed_while_it_drains_is_resumed(platform):
@@ -194,10 +203,9 @@ def test_a_run_cut_off_before_its_first_batch_or_after_its_last_is_closed(platfo
     old, _ = platform.settle()
     plan = {"service": SERVICE, "version": old, "from": old, "release": [], "back": {"app1": old}, "order": ["app1"]}
     plan["batches"] = [{"number": 1, "kind": "replace", "hosts": ["app1"]}]
-    opened = platform.tell_ledger(action="begin", owner="test@lab", plan=plan)
-    if unfinished == "resume":
-        for phase in ("draining", "replacing", "verifying", "done"):
-            platform.tell_ledger(action="advance", token=opened["token"], batch=1, phase=phase)
+    phases = ("draining", "replacing", "verifying", "done") if unfinished == "resume" else ()
+    steps = [{"action": "advance", "batch": 1, "phase": phase} for phase in phases]
+    platform.tell_ledger({"action": "begin", "owner": "test@lab", "plan": plan}, *steps)
     run = platform.run("deploy", rollout_version=old, **ways(unfinished))
     assert run.code == 0
     assert f"had nothing left to do; it is closed: {state}" in run.output
@@ -224,7 +232,7 @@ def test_a_ledger_that_goes_away_in_the_middle_leaves_no_host_out(platform):
 def test_settings_that_wait_for_a_restart_are_rolled_out(platform):
     version, _ = platform.settle()
     environment = {"PORT": "8080", "SHUTDOWN_TIMEOUT_S": "20", "GREETING": f"at {time.time():.0f}"}
-    assert platform.run("site", service_environment=environment).code == 0
+    assert platform.run("site", limit="claims_service", service_environment=environment).code == 0
     check = ["sh", "-c", "tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value claims-service)/environ"]
     assert environment["GREETING"] not in platform.on("app1", *check)
     run = platform.run("deploy", rollout_version=version, **AT_ONCE)

@@ -55,7 +55,7 @@ def client(place, keep, method):
             SENT[method] += 1
             if reason:
                 FAILED[f"{method} {reason}"] += 1
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 threads = [

@@ -172,6 +172,7 @@ REFUSED = {
     "'a;b' is a server's name": {"servers": [{"name": "a;b"}]},
     "address is 'eth0'": {"address": "eth0"},
     "max_connections of server 'a' is -1": {"servers": [{"name": "a", "max_connections": -1}]},
+    "address is '::', and another service listens on *:4711": {"port": 4711, "address": "::"},
     "another service already listens on *:4711 for a.example.org": {"port": 4711, "domains": ["a.example.org"]},
 }
 
