@@ -9,10 +9,9 @@ source tests/lab/environment.sh
 mkdir -p build/logs
 
 # The quick ones first, whose failures say most, and the one that builds the hosts' image; then capability by capability, of each the
-# longest first, so that the lanes end together. `sanity` and `cores` cannot run beside each other. `molecule-kubernetes` is run by
-# name: see docs/testing.md.
-stages=(lint molecule-lab unit artifact sanity
-        molecule-{rolling_update,rolling_update_surroundings,modules,service,rolling_update_nginx,nginx,load_balancer} cores
+# longest first, so that the lanes end together. `molecule-kubernetes` is run by name: see docs/testing.md.
+stages=(lint molecule-lab unit artifact cores
+        molecule-{rolling_update,rolling_update_surroundings,modules,service,rolling_update_nginx,nginx,load_balancer}
         molecule-{mongodb,update_database,postgresql_patroni,postgresql_patroni_faults,postgresql_patroni_operators}
         molecule-{pgbackrest,pgbouncer,postgresql,postgresql_17,mongodb_sharded})
 
@@ -31,8 +30,6 @@ stage_lint() {
 
 stage_unit() { python -m pytest; }
 
-stage_sanity() { tests/sanity.sh --skip-test pylint --skip-test shebang; }
-
 stage_cores() { tests/test_cores.sh; }
 
 stage_artifact() { tests/test_artifact.sh; }
@@ -45,7 +42,7 @@ run_stage() {
   began=$(date +%s)
   case $stage in
     molecule-*) stage_molecule "${stage#molecule-}" ;;
-    lint | unit | sanity | cores | artifact) "stage_$stage" ;;
+    lint | unit | cores | artifact) "stage_$stage" ;;
     *) echo "Unknown stage $stage"; false ;;
   esac </dev/null >"$log" 2>&1
   code=$?

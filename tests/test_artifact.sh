@@ -29,10 +29,8 @@ done
 cd "$folder"
 unset ANSIBLE_CONFIG
 export ANSIBLE_COLLECTIONS_PATH=$folder/installed
-for playbook in "$installed"/playbooks/*.yml; do
-  name=$(basename "$playbook" .yml)
-  ansible-playbook "horizontal.scaling.$name" -i "$installed/inventories/vm" --syntax-check -e rollout_service=claims-service
-done
+mapfile -t playbooks < <(basename --suffix .yml "$installed"/playbooks/*.yml | sed 's/^/horizontal.scaling./')
+ansible-playbook "${playbooks[@]}" -i "$installed/inventories/vm" --syntax-check -e rollout_service=claims-service
 if ansible-playbook horizontal.scaling.deploy -i "$installed/inventories/vm" -e rollout_service=no-such-service \
   -e rollout_version=1.0.0 --list-hosts | grep -q app1; then
   echo "deploy of an unknown service would touch hosts" >&2

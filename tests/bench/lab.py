@@ -69,6 +69,7 @@ def on(host: str, *words: str) -> str:
 def writing(url: str, *options: str) -> t.Iterator[dict[str, t.Any]]:
     """A client that writes as long as the block, by options of systemd-run; then the dictionary has what it saw."""
     seen: dict[str, t.Any] = {}
+    options = (*options, "--setenv=INTERVAL=0.005")
     on(CLIENT, "systemd-run", "--unit=writer", *options, "/root/writer.py", url, "/root/written.json")
     time.sleep(2)
     yield seen

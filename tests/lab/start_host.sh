@@ -12,10 +12,13 @@ fi
 # A container that was cut off cannot be trusted to boot; the lab's hosts hold nothing that a playbook cannot put back.
 podman rm --force --time 0 --ignore "$name" >/dev/null
 
-mounts=()
+# Of all hosts, as they import the same modules of Ansible (lab_bytecode.py).
+bytecode=${HS_CACHE:?}/bytecode
+[[ -d $bytecode ]] || install -d -m 1777 "$bytecode"
+mounts=(--volume "$bytecode:/var/cache/lab-bytecode")
 for mount in "$@"; do mounts+=(--volume "$mount"); done
 # What hosts of this image fetched before (keep_packages.sh), each host with a layer of its own above it: apt locks its folders.
-packages=$(readlink -f "${HS_CACHE:-/nonexistent}/apt/${image##*:}/current" || true)
+packages=$(readlink -f "$HS_CACHE/apt/${image##*:}/current" || true)
 if [[ -d $packages/lists && -d $packages/cache ]]; then
   mounts+=(--volume "$packages/lists:/var/lib/apt/lists:O" --volume "$packages/cache:/var/cache/apt:O")
 fi
@@ -24,8 +27,9 @@ podman run --detach --name "$name" --hostname "$host" --network "$lab" --ip "${s
   --label "horizontal.scaling.lab=$lab" --systemd=always --privileged --stop-timeout 5 "${mounts[@]}" \
   "$image" /sbin/init >/dev/null
 
-for _ in $(seq 120); do
-  state=$(podman exec "$name" systemctl is-system-running 2>/dev/null || true)
+# Asked too early, systemd does not answer; then it answers when the boot has ended.
+for _ in $(seq 60); do
+  state=$(timeout 60 podman exec "$name" systemctl is-system-running --wait 2>/dev/null || true)
   case $state in
     running) echo "started $name"; exit 0 ;;
     degraded)
@@ -34,6 +38,6 @@ for _ in $(seq 120); do
   esac
   sleep 0.5
 done
-echo "$name did not boot within 60 s: ${state:-no answer}" >&2
+echo "$name did not boot: ${state:-no answer}" >&2
 podman logs --tail 20 "$name" >&2
 exit 1

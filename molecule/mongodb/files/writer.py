@@ -4,11 +4,13 @@
 
     writer.py URI RESULT
 
-Writes are retryable and wait for a majority. The result, as JSON: how many were acknowledged, which of them are
-missing, errors that the application saw, the longest time without an acknowledgement, and all such times above PAUSE.
+Writes are retryable and wait for a majority; INTERVAL in its environment: seconds between two of them. The result, as
+JSON: how many were acknowledged, which of them are missing, errors that the application saw, the longest time without
+an acknowledgement, and all such times above PAUSE.
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -19,6 +21,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 URI, RESULT = sys.argv[1:]
+INTERVAL = float(os.environ.get("INTERVAL", "0.025"))
 PAUSE = 0.2
 state = {"run": True}
 
@@ -46,7 +49,7 @@ def main():
         now = time.monotonic()
         gaps.append(now - last)
         last = now
-        time.sleep(0.005)
+        time.sleep(INTERVAL)
     there = {document["_id"] for document in written.find({}, {"_id": 1})}
     result = {
         "acknowledged": len(acknowledged),

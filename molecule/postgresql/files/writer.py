@@ -4,11 +4,13 @@
 
     writer.py CONNINFO RESULT [TABLE]
 
-The result, as JSON: how many rows were acknowledged, which are missing, errors, the longest time without a row, and
-all such times above PAUSE; errors and pauses with the time of the clock at their end, and when it ended itself.
+INTERVAL in its environment: seconds between two of them. The result, as JSON: how many rows were acknowledged, which
+are missing, errors, the longest time without a row, and all such times above PAUSE; errors and pauses with the time of
+the clock at their end, and when it ended itself.
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -17,6 +19,7 @@ from pathlib import Path
 import psycopg
 
 CONNINFO, RESULT, TABLE = [*sys.argv[1:], "numbers"][:3]
+INTERVAL = float(os.environ.get("INTERVAL", "0.025"))
 PAUSE = 0.05
 state = {"run": True}
 
@@ -47,7 +50,7 @@ def main():
                     now = time.monotonic()
                     gaps.append((clock + now, now - last))
                     last = now
-                    time.sleep(0.005)
+                    time.sleep(INTERVAL)
         except psycopg.Error as error:
             errors.append((time.time(), str(error).splitlines()[0]))
             time.sleep(0.02)

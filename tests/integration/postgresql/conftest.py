@@ -276,7 +276,7 @@ class Writer(threading.Thread):
                         now = time.monotonic()
                         self.gaps.append(now - last)
                         last = now
-                        time.sleep(0.002)
+                        time.sleep(0.02)
                 self.errors += 1
             time.sleep(0.005)
 
