@@ -48,7 +48,8 @@ extends_documentation_fragment:
   - horizontal.scaling.mongodb_hosts
   - horizontal.scaling.mongodb_connection
 notes:
-  - In a sharded cluster it is set through a router, by hand; this module refuses config servers.
+  - In a sharded cluster it is set by hand through a router, for the whole cluster at once; this module refuses to set
+    it for config servers or for a shard alone, and says so.
 seealso:
   - module: horizontal.scaling.mongodb_cluster_info
   - name: MongoDB manual, setFeatureCompatibilityVersion

@@ -9,7 +9,11 @@ log=$(mktemp)
 setsid ansible-playbook -i inventories/lab playbooks/remove_shard.yml -e database=mongodb -e mongodb_router_shard=south -e "@molecule/mongodb_sharded/lab.yml" >"$log" 2>&1 &
 controller=$!
 trap 'kill -KILL -- "-$controller" 2>/dev/null; rm -f "$log"' EXIT
-for turn in $(seq 300); do
+for turn in $(seq 600); do
+  kill -0 "$controller" 2>/dev/null || break
+  sleep 0.2
+  # Looking takes processor time that the controller needs to come this far.
+  grep -q '^TASK .* Drain it, ' "$log" || continue
   if host python3 /root/documents.py show | grep -q '"draining": \["south"\]'; then
     kill -KILL -- "-$controller"
     # The module is the only one there that has a connection to the router.
@@ -19,8 +23,6 @@ for turn in $(seq 300); do
     host python3 /root/documents.py show
     exit 0
   fi
-  kill -0 "$controller" 2>/dev/null || break
-  sleep 0.2
 done
 cat "$log"
 exit 1

@@ -25,6 +25,7 @@ def converge(params: Document, check_mode: bool) -> Outcome:
 
 
 def _converge(cluster: Cluster, params: Document, check_mode: bool) -> Outcome:
+    versions.check_members(cluster.read().hellos)
     reading = cluster.led(params["user"], params["primary_timeout"])
     primary = cluster.clients[reading.primary]
     config, _committed = service.configuration(primary)
@@ -34,11 +35,8 @@ def _converge(cluster: Cluster, params: Document, check_mode: bool) -> Outcome:
         versions.check_binary(found, fcv, params["binary"])
     wanted = versions.step(found, away, fcv, params["version"]) if params["version"] else ""
     after = fcv
-    if wanted and config.get("configsvr"):
-        raise ScalingError(
-            f"{config['_id']} are config servers of a sharded cluster.",
-            "Its feature compatibility version is set through a router, with setFeatureCompatibilityVersion.",
-        )
+    if wanted:
+        versions.check_alone(config, {} if config.get("configsvr") else service.sharding_state(primary), wanted)
     if wanted and check_mode:
         after = {"version": wanted}
     elif wanted:

@@ -75,11 +75,16 @@ def check(reading: Reading, config: Document, wish: Wish) -> tuple[str, list[Doc
                 "Bring another member up, or give one a vote and a priority.",
             )
     gates = predicates.gates(reading.status, config, wanted, wish.avoid, wish.max_lag)
-    failed = [each["message"] for each in gates if not each["passed"]]
+    failed = {each["name"]: each["message"] for each in gates if not each["passed"]}
     if failed:
+        # What a member that was started this moment does not pass, either.
+        passing = set(failed) <= {"state", "lag"}
         raise ScalingError(
-            f"{wanted} does not take over from {reading.primary}: {' '.join(failed)}",
-            "Nothing was changed; put that right, or choose another member.",
+            f"{wanted} does not take over from {reading.primary}: {' '.join(failed.values())}",
+            "Nothing was changed. A member that was started this moment catches up by itself: run this again once "
+            "show_clusters tells that it is a SECONDARY with little lag. If it stays away, its log has the reason."
+            if passing
+            else "Nothing was changed; put that right, or choose another member.",
             gates=gates,
         )
     return wanted, gates

@@ -117,6 +117,11 @@ def set_feature_compatibility(client: Client, wanted: str, seconds: float, field
     client.command("setFeatureCompatibilityVersion", wanted, writeConcern=concern, seconds=seconds, **fields)
 
 
+def sharding_state(client: Client) -> Document:
+    """Whether a primary is part of a sharded cluster, and the name of its shard."""
+    return plain(client.command("shardingState"))
+
+
 def create_manager(client: Client, user: str, password: str, database: str) -> None:
     """The first user, whom the localhost exception lets in on the primary's own host."""
     roles = [{"role": role, "db": "admin"} for role in MANAGER_ROLES]

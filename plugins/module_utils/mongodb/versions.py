@@ -69,6 +69,37 @@ def check_binary(versions: t.Mapping[str, str], fcv: Document, binary: str) -> N
         )
 
 
+# mongos hands it to the config servers, and these to all shards.
+_BY_ROUTER = "run setFeatureCompatibilityVersion by hand, through a router (mongos): it does so for the whole cluster."
+
+
+def check_members(hellos: t.Mapping[str, Document]) -> None:
+    """Raise ScalingError where one who answers is a router, which tells nothing of the members."""
+    routers = sorted(place for place, each in hellos.items() if each.get("msg") == "isdbgrid")
+    if routers:
+        raise ScalingError(
+            f"{routers[0]} is a router (mongos) of a sharded cluster, and no member of a replica set.",
+            "Name the members of one set to check a binary. To raise the feature compatibility version, once every "
+            f"member of all sets runs the series, {_BY_ROUTER}",
+        )
+
+
+def check_alone(config: Document, state: Document, wanted: str) -> None:
+    """Raise ScalingError where a set is part of a sharded cluster, which has one FCV for all of it.
+
+    Args:
+        config: the set's configuration.
+        state: what its primary answers to shardingState.
+        wanted: such as 6.0.
+    """
+    if config.get("configsvr") or state.get("enabled"):
+        part = "its config servers" if config.get("configsvr") else f"the shard {state['shardName']}"
+        raise ScalingError(
+            f"{config['_id']} is part of a sharded cluster ({part}), and {wanted} is wanted for it alone.",
+            f"Once every member of all sets runs {wanted}, {_BY_ROUTER}",
+        )
+
+
 def step(versions: t.Mapping[str, str], away: t.Collection[str], fcv: Document, wanted: str) -> str:
     """The FCV to set, or nothing where it is set already. Raises ScalingError where it may not be.
 

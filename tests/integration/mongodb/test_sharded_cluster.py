@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ..running import run_module, until
-from .conftest import SECRET
+from .conftest import LOGIN, SECRET, info, places
 
 ZONES = [{"name": "north", "ranges": [{"collection": "claims.files", "min": {"region": "n"}, "max": {"region": "o"}}]}]
 FILES = {"name": "claims.files", "key": {"region": 1, "number": 1}}
@@ -54,6 +54,26 @@ def test_a_cluster_from_nothing_in_one_task(cluster):
     config = cluster.primary("config").config
     assert config.settings.find_one({"_id": "balancer"})["activeWindow"] == {"start": "23:00", "stop": "06:00"}
     assert [each["tag"] for each in config.tags.find()] == ["north"]
+
+
+def test_features_are_raised_for_the_whole_cluster_by_a_router(cluster):
+    """A shard would take another version for itself alone."""
+    router = cluster.parameters()["routers"]
+    cluster.first_user("b")
+    cluster.client.admin.command("setFeatureCompatibilityVersion", "5.0")
+    asked = {
+        "config is part of a sharded cluster (its config servers)": places(cluster.sets["config"]),
+        "b is part of a sharded cluster (the shard b)": places(cluster.sets["b"]),
+        f"{router[0]} is a router (mongos)": router,
+    }
+    for words, hosts in asked.items():
+        for check in (True, False):
+            wanted = {"hosts": hosts, "version": "6.0", **LOGIN}
+            refused = run_module("mongodb_feature_compatibility", wanted, check)
+            assert words in refused["msg"] and "by hand, through a router (mongos)" in refused["msg"], refused
+    cluster.client.admin.command("setFeatureCompatibilityVersion", "6.0")
+    for name in ("config", "b"):
+        assert info(cluster.sets[name])["feature_compatibility_version"] == "6.0"
 
 
 def test_zones_and_the_balancer_change(cluster):

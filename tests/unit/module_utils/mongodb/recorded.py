@@ -12,6 +12,11 @@ A, B, C, D, E = (f"127.0.0.1:2900{number}" for number in range(1, 6))
 _READ = {path.stem: json.loads(path.read_text()) for path in FIXTURES.glob("*.json")}
 
 
+def document(name):
+    """One that was recorded alone."""
+    return copy.deepcopy(_READ[name])
+
+
 def status(one_down=False):
     """The set as its primary sees it, whole or with C gone."""
     return copy.deepcopy(_READ["status_one_down_6.0" if one_down else "status_6.0"])

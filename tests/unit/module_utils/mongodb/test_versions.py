@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.mongodb import versions
 
-from .recorded import A, B, C
+from .recorded import A, B, C, config, document
 
 
 def runs(*found):
@@ -84,3 +84,29 @@ def test_it_is_not_raised(members, away, fcv, wanted, words):
     with pytest.raises(ScalingError) as error:
         versions.step(members, away, fcv, wanted)
     assert words in str(error.value)
+
+
+def test_a_router_is_no_member():
+    versions.check_members({A: {"setName": "rs"}, B: {"isreplicaset": True}})
+    with pytest.raises(ScalingError) as error:
+        versions.check_members({A: {"setName": "rs"}, B: {"isWritablePrimary": True, "msg": "isdbgrid"}})
+    assert f"{B} is a router (mongos)" in str(error.value)
+    assert "setFeatureCompatibilityVersion by hand, through a router" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("of", "state", "words"),
+    [
+        (dict(config(), configsvr=True), {}, "is part of a sharded cluster (its config servers), and 6.0 is"),
+        (config(), document("sharding_state_6.0"), "is part of a sharded cluster (the shard a), and 6.0 is"),
+    ],
+)
+def test_a_part_of_a_sharded_cluster_is_not_raised_alone(of, state, words):
+    with pytest.raises(ScalingError) as error:
+        versions.check_alone(of, state, "6.0")
+    assert words in str(error.value)
+    assert "Once every member of all sets runs 6.0, run setFeatureCompatibilityVersion" in str(error.value)
+
+
+def test_a_set_of_its_own_is():
+    versions.check_alone(config(), document("sharding_state_alone_6.0"), "6.0")
