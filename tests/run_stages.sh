@@ -62,7 +62,7 @@ run_stage() {
 
 # Labs share two cores, which some days are slower than any deadline; not again when it failed twice, or CI's time would end.
 may_repeat() {
-  [[ $1 == molecule-* ]] && ((lanes > 1 && SECONDS < 3600)) && (($(wc -l <"build/logs/$1.result") == 1))
+  [[ $1 == molecule-* ]] && ((lanes > 1 && SECONDS < 4200)) && (($(wc -l <"build/logs/$1.result") == 1))
 }
 
 # Takes one stage after the other from the queue, which all lanes share, until it is empty.
