@@ -47,7 +47,7 @@ def hosts(name: str, names: t.Sequence[str]) -> t.Iterator[str]:
     if not BASE:
         raise SystemExit("LAB_NAME is not set; run `source tests/lab/environment.sh` first.")
     before, own = os.environ["LAB_NAME"], f"{BASE}-{name}"
-    os.environ["LAB_NAME"] = own
+    os.environ.update(LAB_NAME=own, LAB_BYTECODE="none")  # modules cost what they cost at a site
     say(f"lab {own}: {', '.join(names)}")
     try:
         check(["ansible-playbook", "tests/lab/create.yml", "-e", json.dumps({"lab_hosts": list(names)})])

@@ -74,15 +74,32 @@ def test_the_other_product_takes_over_and_gives_back(platform, tmp_path, outcome
                 run = platform.run("site", limit="load_balancers")
                 time.sleep(2)
             assert run.code == 0
-            state = "systemctl is-active $0 $1; systemctl is-enabled $0 $1; true"
             for balancer in BALANCERS:
-                told = platform.on(balancer, "sh", "-c", state, product, OTHER_PRODUCT[product]).split()
-                assert told == ["active", "inactive", "enabled", "disabled"]
+                assert states_of_products(platform, balancer, product) == ["active", "inactive", "enabled", "disabled"]
             platform.all_serve(version)
             # Only connections that were open to the one that stopped.
             assert outcomes()["connect_error"] == 0
     finally:
         platform.balancer_type = first
+
+
+def test_another_product_that_does_not_start_leaves_the_former_one_serving(platform):
+    version, _ = platform.settle()
+    first, second = platform.balancer_type, OTHER_PRODUCT[platform.balancer_type]
+    broken = f"/run/systemd/system/{second}.service.d"
+    platform.on("lb1", "sh", "-c", f"mkdir {broken}; printf '[Service]\\nExecStartPre=false\\n' >{broken}/broken.conf")
+    try:
+        platform.balancer_type = second
+        run = platform.run("site", limit="load_balancers", scaling_load_balancer_serial=1)
+    finally:
+        platform.on("lb1", "rm", "-r", broken)
+        platform.balancer_type = first
+    assert run.code != 0
+    assert f"{second} does not start, so {first} serves on" in run.output
+    assert "fatal: [lb2]" not in run.output
+    assert states_of_products(platform, "lb1", first) == ["active", "inactive", "enabled", "disabled"]
+    assert platform.all_up()
+    platform.all_serve(version)
 
 
 def test_the_address_does_not_move_back(platform):
@@ -232,6 +249,11 @@ def test_bad_input_is_one_clear_sentence_an_option(platform, options):
 
 
 OTHER_PRODUCT = {"haproxy": "nginx", "nginx": "haproxy"}
+
+
+def states_of_products(platform, balancer: str, product: str) -> list[str]:
+    state = "systemctl is-active $0 $1; systemctl is-enabled $0 $1; true"
+    return platform.on(balancer, "sh", "-c", state, product, OTHER_PRODUCT[product]).split()
 
 
 def other(balancer: str) -> str:

@@ -12,10 +12,13 @@ fi
 # A container that was cut off cannot be trusted to boot; the lab's hosts hold nothing that a playbook cannot put back.
 podman rm --force --time 0 --ignore "$name" >/dev/null
 
-# Of all hosts, as they import the same modules of Ansible (lab_bytecode.py).
-bytecode=${HS_CACHE:?}/bytecode
-[[ -d $bytecode ]] || install -d -m 1777 "$bytecode"
-mounts=(--volume "$bytecode:/var/cache/lab-bytecode")
+mounts=()
+# Of all hosts, as they import the same modules of Ansible (lab_bytecode.py); not for benchmarks, since no site has it.
+if [[ ${LAB_BYTECODE:-kept} == kept ]]; then
+  bytecode=${HS_CACHE:?}/bytecode
+  [[ -d $bytecode ]] || install -d -m 1777 "$bytecode"
+  mounts+=(--volume "$bytecode:/var/cache/lab-bytecode")
+fi
 for mount in "$@"; do mounts+=(--volume "$mount"); done
 # What hosts of this image fetched before (keep_packages.sh), each host with a layer of its own above it: apt locks its folders.
 packages=$(readlink -f "$HS_CACHE/apt/${image##*:}/current" || true)
