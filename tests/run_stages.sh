@@ -85,7 +85,7 @@ wait
 for log in build/logs/*.log; do
   stage=$(basename "${log%.log}")
   grep -qs ' FAILED ' "build/logs/${stage%.first}.result" || continue
-  why=$(grep -E '^(\[ERROR\]|E   |FAILED )' "$log" | tail -n 12 | cut -c -500) && printf '\n%s:\n%s\n' "$stage" "$why"
+  why=$(grep -E '^(\[ERROR\]|[ "]*(E   |FAILED ))' "$log" | tail -n 12 | cut -c -500) && printf '\n%s:\n%s\n' "$stage" "$why"
 done
 
 passed=0

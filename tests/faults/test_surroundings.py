@@ -97,7 +97,10 @@ def test_another_product_that_does_not_start_leaves_the_former_one_serving(platf
     assert run.code != 0
     assert f"{second} does not start, so {first} serves on" in run.output
     assert "fatal: [lb2]" not in run.output
-    assert states_of_products(platform, "lb1", first) == ["active", "inactive", "enabled", "disabled"]
+    active, left, *enabled = states_of_products(platform, "lb1", first)
+    assert [active, *enabled] == ["active", "enabled", "disabled"]
+    # Whether systemd still remembers its failures depends on how often it has tried again.
+    assert left in ("inactive", "failed")
     assert platform.all_up()
     platform.all_serve(version)
 

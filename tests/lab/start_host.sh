@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# start_host.sh LAB HOST IMAGE NUMBER [MOUNT ...]: a host of the lab, up and through its boot. Says `started` when it was not.
-# NUMBER ends its address, which it keeps as a site's host does: when it is killed and started again, too.
+# start_host.sh LAB HOST IMAGE [MOUNT ...]: a host of the lab, up and through its boot. Says `started` when it was not.
+# LAB_HOSTS names all of them in order. A host keeps its address, as a site's does, when it is killed and started again, too.
 set -euo pipefail
-lab=$1 host=$2 image=$3 number=$4
-shift 4
+lab=$1 host=$2 image=$3
+shift 3
 name=$lab-$host
 
 if [[ $(podman container inspect --format '{{.State.Running}}/{{.ImageName}}' "$name" 2>/dev/null) == "true/$image" ]]; then
@@ -26,7 +26,13 @@ if [[ -d $packages/lists && -d $packages/cache ]]; then
   mounts+=(--volume "$packages/lists:/var/lib/apt/lists:O" --volume "$packages/cache:/var/cache/apt:O")
 fi
 subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$lab")
-podman run --detach --name "$name" --hostname "$host" --network "$lab" --ip "${subnet%.*}.$number" --network-alias "$host" \
+# Names stand in /etc/hosts: podman's name server, which all labs share, at times answers too late or not at all.
+number=10 names=()
+for other in ${LAB_HOSTS:?}; do
+  if [[ $other == "$host" ]]; then address=${subnet%.*}.$number; else names+=(--add-host "$other:${subnet%.*}.$number"); fi
+  number=$((number + 1))
+done
+podman run --detach --name "$name" --hostname "$host" --network "$lab" --ip "$address" "${names[@]}" \
   --label "horizontal.scaling.lab=$lab" --systemd=always --privileged --stop-timeout 5 "${mounts[@]}" \
   "$image" /sbin/init >/dev/null
 
