@@ -14,19 +14,10 @@ from pathlib import Path
 import pytest
 
 from ..running import free_ports, run_module, until
-from ..splits import Load, answers, assert_share
+from ..splits import DATA, VERSIONS, Load, answers, assert_clients_keep_their_version, assert_share
 from .conftest import BINARY, Application, Haproxy
 
-VERSIONS = {"app1": "stable", "app2": "stable", "app3": "canary"}
 HOST = {"Host": "claims.example.org"}
-DATA = {
-    "weights": {"stable": 95, "canary": 5},
-    "match": [
-        {"by": "header", "name": "X-Version", "value": "canary", "version": "canary"},
-        {"by": "cookie", "name": "version", "value": "stable", "version": "stable"},
-    ],
-    "sticky": {"by": "cookie", "name": "user"},
-}
 FILE = "weights.cookie.user.map"
 
 
@@ -172,16 +163,7 @@ def test_no_request_fails_while_weights_change(balancer):
 
 
 def test_clients_keep_their_version(balancer):
-    def canary_users():
-        versions = balancer.answers(200, lambda number: {"Cookie": f"user=u{number}"})
-        return {number for number, version in enumerate(versions) if version == "canary"}
-
-    balancer.split(weights={"stable": 70, "canary": 30})
-    before = canary_users()
-    assert_share(len(before), 200, 30)
-    assert canary_users() == before
-    balancer.split(weights={"stable": 40, "canary": 60})
-    assert before < canary_users()
+    assert_clients_keep_their_version(balancer)
 
 
 def test_rules(balancer):
