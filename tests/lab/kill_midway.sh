@@ -8,7 +8,7 @@ log=$(mktemp)
 setsid ansible-playbook -i inventories/lab "playbooks/$playbook.yml" -e "@molecule/$scenario/lab.yml" -e "$variables" >"$log" 2>&1 &
 controller=$!
 # One command that waits inside: looks from outside would take processor time that the controller needs.
-{ podman exec "$host" timeout 120 sh -c "until $sign; do sleep 0.2; done" && kill -KILL -- "-$controller"; } >/dev/null 2>&1 &
+{ podman exec "$host" timeout 300 sh -c "until $sign; do sleep 0.2; done" && kill -KILL -- "-$controller"; } >/dev/null 2>&1 &
 watcher=$!
 trap 'kill "$watcher" 2>/dev/null; kill -KILL -- "-$controller" 2>/dev/null; rm -f "$log"' EXIT
 wait "$controller"
