@@ -16,6 +16,9 @@ description:
     without waiting for the election timeout. The freeze ends with the task, or after 60 s should that be cut off.
     Priorities are not touched.
   - The task ends when every member that answers names the new primary, which is what drivers go by.
+  - Before the stepdown the others are told to replicate from the next primary (C(replSetSyncFrom)), and with O(avoid)
+    those that replicate from that one to replicate from the primary. Otherwise writes for a majority wait for a second
+    or more until they have found another source by themselves.
 author:
   - The horizontal.scaling developers (@horizontal)
 attributes:
@@ -26,7 +29,8 @@ attributes:
     description: Shows the primary before and after.
     support: full
   idempotent:
-    description: A set with such a primary is left alone.
+    description: A set with such a primary is left alone. From whom members replicate, which they choose anew at any
+      time, is not told as a change.
     support: full
 options:
   primary:
@@ -37,7 +41,7 @@ options:
   avoid:
     description: Member that is not to be the primary, such as one that will be restarted. Of those with the highest
       priority the most advanced takes over. With a higher priority than theirs it will take over again, after 60 s or
-      when it has been restarted.
+      when it has been restarted. Members that replicate from it are led to the primary, whoever that is.
     type: str
     default: ""
   max_lag_seconds:
@@ -60,6 +64,9 @@ seealso:
   - name: MongoDB manual, replSetStepDown
     description: What a stepdown waits for.
     link: https://www.mongodb.com/docs/manual/reference/command/replSetStepDown/
+  - name: MongoDB manual, replSetSyncFrom
+    description: How a member is led to another source.
+    link: https://www.mongodb.com/docs/manual/reference/command/replSetSyncFrom/
 """
 
 EXAMPLES = r"""

@@ -25,6 +25,8 @@ from .predicates import address
 PERIOD = 60
 # Seconds that a stepdown waits for a secondary to have everything, while clients wait.
 CATCH_UP = 10
+# Seconds that a member may take to replicate from another one.
+CHANGE = 10
 
 
 class Wish(t.NamedTuple):
@@ -55,12 +57,16 @@ def _converge(cluster: Cluster, params: Document, check_mode: bool) -> Outcome:
     for place in filter(None, (wanted, avoid)):
         if place not in members:
             raise ScalingError(f"{place} is no member of {config['_id']}.", f"Accepted are {', '.join(members)}.")
-    if present == wanted or (avoid and present != avoid):
-        return _outcome(present, present, [], 0.0)
     wish = Wish(wanted, avoid, members, params["max_lag_seconds"])
-    if check_mode:
-        return _outcome(present, *check(reading, config, wish), 0.0)
-    return _outcome(present, *hand_over(cluster, reading, config, wish))
+    after, gates, pause = present, [], 0.0
+    if present == avoid or (wanted and present != wanted):
+        if check_mode:
+            after, gates = check(reading, config, wish)
+        else:
+            after, gates, pause = hand_over(cluster, reading, config, wish)
+    if avoid and not check_mode:
+        lead_away(cluster, after, avoid)
+    return _outcome(present, after, gates, pause)
 
 
 def check(reading: Reading, config: Document, wish: Wish) -> tuple[str, list[Document]]:
@@ -94,6 +100,10 @@ def hand_over(cluster: Cluster, reading: Reading, config: Document, wish: Wish) 
     """Have another member be the primary: who it is, the gates, seconds without a primary. Raises ScalingError."""
     wanted, gates = check(reading, config, wish)
     present = reading.primary
+    # A majority needs the others with the next primary, and a second would pass until they have found it as their
+    # source, since nobody is ahead of them then.
+    _lead(cluster, present, lambda place, source: place == wanted and source != present)
+    _lead(cluster, wanted, lambda _place, source: source != wanted)
     _wait_until_even(cluster.clients[present], wanted, wish.max_lag)
     others = [
         address(each["host"])
@@ -119,6 +129,37 @@ def hand_over(cluster: Cluster, reading: Reading, config: Document, wish: Wish) 
                 service.freeze(cluster.clients[place], 0)
     _wait_until_known(cluster, wanted)
     return wanted, gates, pause
+
+
+def lead_away(cluster: Cluster, primary: str, avoid: str) -> None:
+    """Have members that replicate from `avoid` replicate from the primary.
+
+    Without it they would notice only some time after its end, and a majority of few members has to wait for them.
+    """
+    _lead(cluster, primary, lambda _place, source: source == avoid)
+
+
+def _lead(cluster: Cluster, target: str, astray: t.Callable[[str, str], bool]) -> None:
+    """Have members replicate from `target` for whom `astray` (member, its source) holds.
+
+    One that does not is no error: clients may wait somewhat longer.
+    """
+
+    def others(reading: Reading) -> list[str]:
+        sources = {place: status.get("syncSourceHost") for place, status in reading.statuses.items()}
+        return [
+            place for place, source in sources.items() if source and place != target and astray(place, address(source))
+        ]
+
+    reading = cluster.read()
+    # As the configuration spells it.
+    name = predicates.member_of(reading.status, target)["name"]
+    for place in others(reading):
+        with contextlib.suppress(ScalingError):
+            service.sync_from(cluster.clients[place], name)
+            # They change with the next entry that they get, which where nobody writes is some seconds away.
+            service.note(cluster.clients[reading.primary], f"{place} replicates from {name}")
+    Deadline(CHANGE).wait_for(cluster.read, lambda seen: not others(seen), 0.05, 0.5)
 
 
 def _wait_until_even(client: Client, wanted: str, max_lag: float) -> None:

@@ -80,6 +80,16 @@ def step_up(client: Client) -> None:
     client.command("replSetStepUp", 1)
 
 
+def sync_from(client: Client, place: str) -> None:
+    """Have a secondary replicate from this member, until it finds a reason to choose anew."""
+    client.command("replSetSyncFrom", place)
+
+
+def note(client: Client, text: str) -> None:
+    """Write an entry into the oplog that changes nothing."""
+    client.command("appendOplogNote", 1, data={"horizontal.scaling": text})
+
+
 def defaults(client: Client) -> Document:
     """The read and write concern of operations that name none."""
     answer = client.command("getDefaultRWConcern")

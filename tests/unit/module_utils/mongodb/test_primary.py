@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a refused handover says to do next."""
+"""What a refused handover says to do next, and who is led away from a member that goes."""
 
 from __future__ import annotations
+
+import types
 
 import pytest
 
@@ -27,3 +29,35 @@ def test_who_may_have_been_started_this_moment_is_waited_for():
 def test_what_does_not_pass_by_itself_is_to_be_put_right():
     for told in (refused(status(), C, c={"priority": 0}), refused(status(one_down=True), C, b={"priority": 9})):
         assert "put that right, or choose another member" in told
+
+
+class Members:
+    """A set that replicates as `sources` tells; who is told to change has done so when it is read again."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.sources, self.told = sources, []
+        self.clients = {place: types.SimpleNamespace(command=self._command(place)) for place in (A, B, C)}
+
+    def _command(self, place):
+        def command(name, argument, **_fields):
+            self.told.append((name, place, argument))
+            if name == "replSetSyncFrom":
+                self.sources[place] = argument
+
+        return command
+
+    def read(self) -> cluster.Reading:
+        statuses = {place: {**status(), "syncSourceHost": self.sources.get(place, "")} for place in (A, B, C)}
+        return cluster.Reading({A: {"isWritablePrimary": True}}, statuses, {}, {}, {})
+
+
+def test_who_replicates_from_a_member_that_goes_is_led_to_the_primary():
+    members = Members({B: C, C: A})
+    primary.lead_away(members, A, C)
+    assert members.told == [("replSetSyncFrom", B, A), ("appendOplogNote", A, 1)]
+
+
+def test_the_primary_itself_and_those_of_another_source_are_left_alone():
+    members = Members({A: C, B: A, C: B})
+    primary.lead_away(members, A, C)
+    assert members.told == []
