@@ -308,6 +308,28 @@ def test_a_change_of_weights_fails_no_request(space, served):
     assert found.keys() == VERSIONS.keys(), found
 
 
+def test_what_a_rule_has_besides_is_kept_and_holds_for_who_asks_for_a_version_too(space, served):
+    paths = [{"path": {"type": "Exact", "value": "/version"}}, {"path": {"type": "PathPrefix", "value": "/claims"}}]
+    named = {
+        "type": "RequestHeaderModifier",
+        "requestHeaderModifier": {"set": [{"name": "X-Route", "value": "claims"}]},
+    }
+    rule = {"matches": paths, "filters": [named], "timeouts": {"request": "9s"}}
+    steps = [{"op": "replace", "path": "/spec/rules", "value": [rule]}]
+    kubectl("--namespace", space, "patch", "httproute", "claims", "--type=json", f"--patch={json.dumps(steps)}")
+    match = [{"by": "header", "name": "x-version", "value": "new", "version": "canary"}]
+    done = split(space, "gateway_api", weights={"stable": 100}, match=match, mirror={"version": "canary"})
+    assert done["changed"], done
+    assert not split(space, "gateway_api", weights={"stable": 100}, match=match, mirror={"version": "canary"})[
+        "changed"
+    ]
+    until(lambda: answers(8080, 5, {"Host": served}) == {"1.0.0": 5})
+    assert answers(8080, 5, {"Host": served, "X-Version": "new"}) == {"2.0.0": 5}
+    split(space, "gateway_api", match=[], mirror={})
+    (last,) = get("httproute", "claims", space)["spec"]["rules"]
+    assert {name: last[name] for name in rule} == rule
+
+
 def seen(space: str) -> int:
     """How many requests for its version the canary has answered."""
     pods = json.loads(kubectl("--namespace", space, "get", "pods", f"--selector={LABEL}=2.0.0", "--output=json"))
