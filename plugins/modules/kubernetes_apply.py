@@ -12,6 +12,8 @@ description:
   - Applies any number of objects by server-side apply, side by side over one pool of connections, and in order.
     Namespaces come first, then definitions of kinds until they are established, then what workloads stand on, then
     the rest.
+  - An object is not sent again where its C(managedFields) tell that this O(field_manager) has applied exactly these
+    fields and all of them still have these values; webhooks do not see it then, either.
   - Deletes what was applied before under the same labels and is not wanted any more, if O(prune) says so.
   - Waits by watches until all of it is ready, and stops at once, with the reason and a pod's last words, when it
     cannot become so any more. That is so when an image cannot be had, a container crashes on start again and again,

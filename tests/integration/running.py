@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests against real products share: modules run in this process, free ports, and waiting."""
+"""What the tests against real products share: modules run in this process, roles' tasks, free ports, and waiting."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import io
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,16 @@ def run_module(name: str, parameters: dict[str, t.Any], check: bool = False) -> 
     with contextlib.redirect_stdout(out), pytest.raises(SystemExit):
         module.main()
     return json.loads(out.getvalue().strip().splitlines()[-1])
+
+
+def run_playbook(playbook: Path, values: dict[str, t.Any], directory: Path, check: bool = False) -> dict[str, t.Any]:
+    """Run a playbook on this host, its variables kept in a directory: whether it changed anything, and what failed."""
+    variables = directory / "variables.json"
+    variables.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **values}))
+    command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{variables}", str(playbook), *["--check"] * check]
+    environment = dict(os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    report = json.loads(done.stdout[done.stdout.index(b"{") :])
+    results = [task["hosts"]["localhost"] for play in report["plays"] for task in play["tasks"] if task["hosts"]]
+    failed = [result.get("msg", "") for result in results if result.get("failed")]
+    return {"changed": report["stats"]["localhost"]["changed"] > 0, "failed": " ".join(map(str, failed))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests of traffic_split share: clients that count who answered, and a bound for a share."""
+"""What tests of traffic_split share: a split, clients that count who answered, and a bound for a share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ import threading
 import time
 import typing as t
 
+VERSIONS = {"app1": "stable", "app2": "stable", "app3": "canary"}
+DATA = {
+    "weights": {"stable": 95, "canary": 5},
+    "match": [
+        {"by": "header", "name": "X-Version", "value": "canary", "version": "canary"},
+        {"by": "cookie", "name": "version", "value": "stable", "version": "stable"},
+    ],
+    "sticky": {"by": "cookie", "name": "user"},
+}
 # Six standard deviations: one in a billion runs fails by chance.
 DEVIATIONS = 6.0
 
@@ -31,6 +40,23 @@ def assert_share(found: int, number: int, percent: float) -> None:
     share = percent / 100
     deviation = math.sqrt(number * share * (1 - share))
     assert abs(found - number * share) <= DEVIATIONS * deviation, f"{found} of {number} is not {percent} %"
+
+
+def assert_clients_keep_their_version(balancer: t.Any) -> None:
+    """By the cookie of DATA: the same clients get canary again, and keep it when others get it, too."""
+
+    def canary_users() -> set[int]:
+        versions = balancer.answers(200, lambda number: {"Cookie": f"user=u{number}"})
+        return {number for number, version in enumerate(versions) if version == "canary"}
+
+    balancer.split(weights={"stable": 70, "canary": 30})
+    before = canary_users()
+    assert_share(len(before), 200, 30)
+    again = canary_users()
+    assert again == before, f"{before ^ again} changed their version"
+    balancer.split(weights={"stable": 40, "canary": 60})
+    more = canary_users()
+    assert before < more, f"{before - more} lost their version, {len(more - before)} got it"
 
 
 class Load:

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline import Deadline
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
-from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes import diff, objects, predicates
+from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes import diff, objects, ownership, predicates
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.client import ApiError, connect
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.objects import Document, Identity, identity
 from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes.service import Service, in_parallel, unknown
@@ -151,14 +151,15 @@ class Run:
 
         def applied(document: Document) -> Document:
             key = identity(document)
+            there, manager = self.before.get(key), self._params["field_manager"]
+            if there and ownership.applied(document, there, manager):
+                return there
             if self._check and (
                 key.namespace in new_namespaces or not self._service.resource(key.api_version, key.kind)
             ):
                 # The server cannot be asked what it would make of it: what it stands in is not there yet.
                 return copy.deepcopy(document)
-            return self._service.apply(
-                document, self._params["field_manager"], self._params["force_conflicts"], self._check
-            )
+            return self._service.apply(document, manager, self._params["force_conflicts"], self._check)
 
         phases = sorted({objects.phase(each["kind"]) for each in wanted})
         for phase in phases:

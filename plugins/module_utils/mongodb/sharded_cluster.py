@@ -10,7 +10,7 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.core.deadline i
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
-from . import router, service, sharding
+from . import router, service, sharding, sharding_options, sharding_plan
 from .client import Client, Document, Refused, library
 from .predicates import address
 
@@ -35,16 +35,16 @@ class Run:
     def converge(self) -> Outcome:
         self._wait_for_a_router()
         first = router.read(self.routers)
-        wanted = sharding.normalise(self.params, first)
+        wanted = sharding_options.normalise(self.params, first)
         # All of it before anything is touched, so that what is refused leaves the cluster as it was.
-        planned = sharding.steps_to(first, wanted)
+        planned = sharding_plan.steps_to(first, wanted)
         self._refuse_strangers(first, wanted)
         before = sharding.view(first, wanted)
         if self.check_mode:
             self.steps = [step.message for step in planned]
             return self._outcome(before, sharding.view(planned[-1].state if planned else first, wanted))
         state = first
-        while (step := sharding.next_step(state, wanted)) is not None:
+        while (step := sharding_plan.next_step(state, wanted)) is not None:
             if len(self.steps) > 2 * len(planned):
                 raise ScalingError(
                     f"After {len(self.steps)} steps the cluster is not as wanted: somebody else changes it, too.",
@@ -95,7 +95,7 @@ class Run:
                     f"The shard {name} is to be added, and no member answers: {' '.join(errors)}", "Start them first."
                 )
 
-    def _take(self, step: sharding.Step, wanted: Document) -> None:
+    def _take(self, step: sharding_plan.Step, wanted: Document) -> None:
         arguments = step.arguments
         try:
             if step.action == "balancer":
@@ -128,14 +128,14 @@ class Run:
                 progress=self.progress,
             ) from error
 
-    def _read_back(self, step: sharding.Step, wanted: Document) -> Document:
+    def _read_back(self, step: sharding_plan.Step, wanted: Document) -> Document:
         """The state after a step; raises ScalingError where the step is not to be seen in it."""
 
         def there(state: Document) -> bool:
             return sharding.view(state, wanted) == sharding.view(step.state, wanted)
 
         state, ok = Deadline(self.params["timeout"]).wait_for(lambda: router.read(self.routers), there)
-        following = sharding.next_step(state, wanted)
+        following = sharding_plan.next_step(state, wanted)
         if not ok and following is not None and following.message == step.message:
             raise ScalingError(
                 f"The cluster took the command to {step.message}, and is as it was.",
@@ -210,7 +210,7 @@ class Run:
 
     def _move_databases(self, state: Document, name: str, absent: list[str]) -> None:
         for database in sharding.databases_of(state, name):
-            heir = sharding.target(state, absent, self.params["databases_to"])
+            heir = sharding_plan.target(state, absent, self.params["databases_to"])
             try:
                 moved = router.move_primary(self.routers, database, heir)
             except Refused as error:

@@ -50,6 +50,7 @@ class Haproxy(Router):
         self._client = Client(parameters["socket"], parameters["timeout"])
         self._maps = Maps(self._client)
         self._places: list[Place] = []
+        self._entries: dict[str, Entries] = {}
         self._level = ""
 
     @contextlib.contextmanager
@@ -69,12 +70,12 @@ class Haproxy(Router):
         """From the running process."""
         snapshot = Balancer(self._client).read()
         self._level = snapshot.level
-        entries = self._maps.read([place.file for place in self._places])
+        self._entries = self._maps.read([place.file for place in self._places])
         versions = versions_of(snapshot, self._service)
         return State(
-            split=split_of(self._places, entries, versions),
+            split=split_of(self._places, self._entries, versions),
             versions=versions,
-            settled=all(_saved(file) == found for file, found in entries.items()),
+            settled=all(_saved(file) == found for file, found in self._entries.items()),
         )
 
     def refuse(self, state: State, split: Split) -> None:
@@ -105,11 +106,10 @@ class Haproxy(Router):
 
     def apply(self, state: State, split: Split) -> Document:
         """Put the split in force in the running process, then write it to its files."""
-        now = self._maps.read([place.file for place in self._places])
         files = []
         for place in self._places:
             entries = entries_of(place, split)
-            if entries != now[place.file]:
+            if entries != self._entries[place.file]:
                 self._maps.replace(place.file, entries)
             if entries != _saved(place.file):
                 save(place.file, entries)

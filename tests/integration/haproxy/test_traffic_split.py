@@ -4,29 +4,18 @@
 from __future__ import annotations
 
 import collections
-import json
 import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ..running import free_ports, run_module, until
-from ..splits import Load, answers, assert_share
+from ..running import free_ports, run_module, run_playbook, until
+from ..splits import DATA, VERSIONS, Load, answers, assert_clients_keep_their_version, assert_share
 from .conftest import BINARY, Application, Haproxy
 
-VERSIONS = {"app1": "stable", "app2": "stable", "app3": "canary"}
 HOST = {"Host": "claims.example.org"}
-DATA = {
-    "weights": {"stable": 95, "canary": 5},
-    "match": [
-        {"by": "header", "name": "X-Version", "value": "canary", "version": "canary"},
-        {"by": "cookie", "name": "version", "value": "stable", "version": "stable"},
-    ],
-    "sticky": {"by": "cookie", "name": "user"},
-}
 FILE = "weights.cookie.user.map"
 
 
@@ -59,7 +48,6 @@ class Split(Haproxy):
 
     def converge(self, **split: t.Any) -> dict[str, t.Any]:
         values = {
-            "ansible_python_interpreter": sys.executable,
             "__haproxy_root": str(self.root),
             "__haproxy_loaded": str(self.directory / "loaded"),
             "haproxy_socket": self.socket,
@@ -67,24 +55,7 @@ class Split(Haproxy):
             "haproxy_status_port": self.ports["status"],
             "haproxy_services": self.services(**split),
         }
-        file = self.directory / "variables.json"
-        file.write_text(json.dumps(values))
-        command = [
-            "ansible-playbook",
-            "-i",
-            "localhost,",
-            "-e",
-            f"@{file}",
-            str(Path(__file__).parent / "converge.yml"),
-        ]
-        environment = dict(
-            os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_CALLBACK_RESULT_FORMAT="json"
-        )
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        report = json.loads(done.stdout[done.stdout.index(b"{") :])
-        results = [task["hosts"]["localhost"] for play in report["plays"] for task in play["tasks"] if task["hosts"]]
-        failed = [result.get("msg", "") for result in results if result.get("failed")]
-        return {"changed": report["stats"]["localhost"]["changed"] > 0, "failed": " ".join(map(str, failed))}
+        return run_playbook(Path(__file__).parent / "converge.yml", values, self.directory)
 
     def start(self) -> None:
         with (self.directory / "log").open("ab") as log:
@@ -172,16 +143,7 @@ def test_no_request_fails_while_weights_change(balancer):
 
 
 def test_clients_keep_their_version(balancer):
-    def canary_users():
-        versions = balancer.answers(200, lambda number: {"Cookie": f"user=u{number}"})
-        return {number for number, version in enumerate(versions) if version == "canary"}
-
-    balancer.split(weights={"stable": 70, "canary": 30})
-    before = canary_users()
-    assert_share(len(before), 200, 30)
-    assert canary_users() == before
-    balancer.split(weights={"stable": 40, "canary": 60})
-    assert before < canary_users()
+    assert_clients_keep_their_version(balancer)
 
 
 def test_rules(balancer):

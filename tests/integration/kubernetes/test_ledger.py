@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import typing as t
 
 import pytest
 
-from ..ledger.conftest import Ledger
-from ..ledger.test_kill import forked, killed
+from ..ledger.conftest import Ledger, kill_writes
 from .conftest import get
 
 KILLS = 20
@@ -40,26 +38,7 @@ def ledger(namespace: str) -> ClusterLedger:
 
 
 def test_a_killed_write_leaves_the_old_record_or_the_new_one(ledger):
-    token = ledger.act("begin")["token"]
-    source = random.Random(22)
-    last = 0
-
-    def loop(acknowledge):
-        for number in range(last + 1, last + 100_000):
-            ledger.act("advance", token=token, batch=1, phase=f"step_{number}", evidence={"number": number})
-            acknowledge(number)
-
-    for _kill in range(KILLS):
-        acknowledged = killed(*forked(loop), after=source.uniform(0, 0.1))
-        newest = int(acknowledged[-1]) if acknowledged else last
-        shown = ledger.info()
-        assert shown["corrupt"] == []
-        (record,) = shown["current"]
-        found = record["batches"][0]["evidence"].get("number", 0)
-        assert found in (newest, newest + 1), "an acknowledged step was lost, or another one came from nowhere"
-        assert len([event for event in record["events"] if event["what"].startswith("batch 1")]) == found
-        last = found
-    assert last >= KILLS
+    token = kill_writes(ledger, KILLS, seed=22, longest=0.1)
     ledger.act("finish", token=token, outcome="failed")
 
 

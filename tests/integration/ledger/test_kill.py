@@ -6,64 +6,16 @@ from __future__ import annotations
 import json
 import os
 import random
-import select
 import signal
-import sys
 import time
 
-from .conftest import Ledger
+from .conftest import Ledger, forked, kill_writes, killed
 
 KILLS = 200
 
 
-def forked(loop):
-    """Run ``loop(acknowledge)`` in a process; its id and the pipe on which it acknowledges."""
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        os.close(writer)
-        return pid, reader
-    try:
-        os.close(reader)
-        loop(lambda text: os.write(writer, f"{text}\n".encode()))
-    finally:
-        os._exit(1)
-
-
-def killed(pid, reader, after):
-    """Kill it some time after its first acknowledgement, and return what it has acknowledged."""
-    assert select.select([reader], [], [], 30)[0]
-    time.sleep(after)
-    os.kill(pid, signal.SIGKILL)
-    _pid, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status), "the loop ended by itself"
-    with os.fdopen(reader) as stream:
-        return stream.read().splitlines()
-
-
 def test_a_killed_write_leaves_the_old_record_or_the_new_one(ledger):
-    token = ledger.act("begin")["token"]
-    source = random.Random(20)
-    last, writes = 0, 0
-
-    def loop(acknowledge):
-        for number in range(last + 1, last + 100_000):
-            ledger.act("advance", token=token, batch=1, phase=f"step_{number}", evidence={"number": number})
-            acknowledge(number)
-
-    for _kill in range(KILLS):
-        acknowledged = killed(*forked(loop), after=source.uniform(0, 0.03))
-        newest = int(acknowledged[-1]) if acknowledged else last
-        shown = ledger.info()
-        assert shown["corrupt"] == []
-        (record,) = shown["current"]
-        found = record["batches"][0]["evidence"].get("number", 0)
-        assert found in (newest, newest + 1), "an acknowledged step was lost, or another one came from nowhere"
-        assert len([event for event in record["events"] if event["what"].startswith("batch 1")]) == found
-        writes += found - last
-        last = found
-    assert writes >= KILLS
+    kill_writes(ledger, KILLS, seed=20, longest=0.03)
 
 
 def test_a_killed_rollout_is_never_lost_nor_doubled(ledger):

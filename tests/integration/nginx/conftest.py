@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
-import json
 import os
 import re
 import shutil
@@ -17,14 +16,13 @@ import signal
 import socket
 import socketserver
 import subprocess
-import sys
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ..running import free_ports, run_module, until
+from ..running import free_ports, run_module, run_playbook, until
 
 BINARY = shutil.which("nginx") or "/usr/sbin/nginx"
 STREAM = "/usr/lib/nginx/modules/ngx_stream_module.so"
@@ -94,7 +92,6 @@ class Nginx:
         self.root = directory / "etc"
         self.ports = free_ports("status", "claims", "tls", "redirect", "raw")
         self.variables: dict[str, t.Any] = {
-            "ansible_python_interpreter": sys.executable,
             "__nginx_root": str(self.root),
             "__nginx_user": "root",  # it must read the test's directory
             "__nginx_pid_file": str(directory / "nginx.pid"),
@@ -119,24 +116,8 @@ class Nginx:
 
     def converge(self, *services: dict[str, t.Any], check: bool = False) -> dict[str, t.Any]:
         """Run the role's tasks; the play's counts, and what failed."""
-        values = self.directory / "variables.json"
-        values.write_text(json.dumps(dict(self.variables, nginx_services=services)))
-        command = [
-            "ansible-playbook",
-            "-i",
-            "localhost,",
-            "-e",
-            f"@{values}",
-            str(Path(__file__).parent / "converge.yml"),
-        ]
-        environment = dict(
-            os.environ, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", ANSIBLE_CALLBACK_RESULT_FORMAT="json"
-        )
-        done = subprocess.run(command + ["--check"] * check, env=environment, capture_output=True, check=False)
-        report = json.loads(done.stdout[done.stdout.index(b"{") :])
-        results = [task["hosts"]["localhost"] for play in report["plays"] for task in play["tasks"] if task["hosts"]]
-        failed = [result.get("msg", "") for result in results if result.get("failed")]
-        return {"changed": report["stats"]["localhost"]["changed"] > 0, "failed": " ".join(map(str, failed))}
+        values = dict(self.variables, nginx_services=services)
+        return run_playbook(Path(__file__).parent / "converge.yml", values, self.directory, check)
 
     def start(self) -> None:
         subprocess.run([BINARY, "-c", str(self.root / "nginx.conf")], check=True)

@@ -10,18 +10,8 @@ from pathlib import Path
 import pytest
 
 from ..running import run_module
-from ..splits import Load, answers, assert_share
+from ..splits import DATA, VERSIONS, Load, answers, assert_clients_keep_their_version, assert_share
 from .conftest import BINARY, Application, Nginx
-
-VERSIONS = {"app1": "stable", "app2": "stable", "app3": "canary"}
-DATA = {
-    "weights": {"stable": 95, "canary": 5},
-    "match": [
-        {"by": "header", "name": "X-Version", "value": "canary", "version": "canary"},
-        {"by": "cookie", "name": "version", "value": "stable", "version": "stable"},
-    ],
-    "sticky": {"by": "cookie", "name": "user"},
-}
 
 
 class Split:
@@ -102,16 +92,7 @@ def test_no_request_fails_while_weights_change(balancer):
 
 
 def test_clients_keep_their_version(balancer):
-    def canary_users():
-        versions = balancer.answers(200, lambda number: {"Cookie": f"user=u{number}"})
-        return {number for number, version in enumerate(versions) if version == "canary"}
-
-    balancer.split(weights={"stable": 70, "canary": 30})
-    before = canary_users()
-    assert_share(len(before), 200, 30)
-    assert canary_users() == before
-    balancer.split(weights={"stable": 40, "canary": 60})
-    assert before < canary_users()
+    assert_clients_keep_their_version(balancer)
     # All of this test come from one address.
     balancer.split(sticky={"by": "address"})
     assert len(balancer.shares(50)) == 1

@@ -17,6 +17,15 @@ from ansible_collections.horizontal.scaling.plugins.module_utils.kubernetes impo
 FIXTURES = Path(__file__).parent / "fixtures"
 SOON = datetime.timedelta(seconds=1)
 LATER = datetime.timedelta(minutes=5)
+NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+FAILED_JOB = {
+    "type": "Failed",
+    "status": "True",
+    "reason": "BackoffLimitExceeded",
+    "message": "Job has reached the specified backoff limit",
+}
+ESTABLISHED = {"type": "Established", "status": "True"}
+NAMES_TAKEN = {"type": "NamesAccepted", "status": "False", "reason": "ListKindConflict"}
 
 
 def recorded(name):
@@ -143,6 +152,16 @@ def test_what_is_being_deleted_never_gets_ready():
         ({"kind": "Namespace", "status": {"phase": "Active"}}, True),
         ({"kind": "Namespace", "status": {"phase": "Terminating"}}, False),
         ({"kind": "ConfigMap"}, True),
+        ({"kind": "Job", "spec": {"suspend": True}}, True),
+        ({"kind": "Job", "spec": {"completions": 3}, "status": {"succeeded": 2}}, False),
+        ({"kind": "Job", "spec": {}, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}, True),
+        ({"kind": "Pod", "status": {"phase": "Running"}}, False),
+        ({"kind": "Pod", "status": {"phase": "Succeeded"}}, True),
+        ({"kind": "Pod", "status": {"conditions": [{"type": "Ready", "status": "True"}]}}, True),
+        ({"kind": "PodDisruptionBudget", "status": {}}, False),
+        ({"kind": "PodDisruptionBudget", "status": {"observedGeneration": 1}}, True),
+        ({"kind": "ReplicaSet", "spec": {"replicas": 2}, "status": {"observedGeneration": 1, "replicas": 2}}, False),
+        ({"kind": "CustomResourceDefinition", "status": {"conditions": [ESTABLISHED]}}, True),
         ({"kind": "Database", "status": {"conditions": [{"type": "Ready", "status": "False"}]}}, False),
         ({"kind": "Gateway", "status": {"conditions": [{"type": "Accepted", "status": "True"}]}}, False),
         ({"kind": "Gateway", "status": {"conditions": [{"type": "Programmed", "status": "True"}]}}, True),
@@ -152,6 +171,43 @@ def test_what_is_being_deleted_never_gets_ready():
 def test_other_kinds(document, ready):
     document = {"metadata": {"name": "a", "generation": 1}, **document}
     assert predicates.judge(document, [], datetime.datetime.now(datetime.timezone.utc)).ready is ready
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (
+            {"kind": "Job", "spec": {}, "status": {"conditions": [FAILED_JOB]}},
+            "it has failed: BackoffLimitExceeded: Job has reached the specified backoff limit",
+        ),
+        ({"kind": "Pod", "status": {"phase": "Failed", "reason": "Evicted"}}, "it has failed: Evicted"),
+        ({"kind": "Pod", "status": {"phase": "Failed"}}, "it has failed: a container ended with an error"),
+        ({"kind": "CustomResourceDefinition", "status": {"conditions": [NAMES_TAKEN]}}, "its names are taken"),
+        ({"kind": "Deployment", "spec": {"paused": True}, "status": {"observedGeneration": 1}}, "it is paused"),
+    ],
+)
+def test_other_kinds_that_wait_in_vain(document, words):
+    found = predicates.judge({"metadata": {"name": "a", "generation": 1}, **document}, [], NOW)
+    assert (found.ready, found.hopeless) == (False, True)
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("strategy", "ready"),
+    [
+        ({"type": "RollingUpdate"}, False),
+        ({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}, False),
+        ({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}, True),
+        ({"type": "OnDelete"}, True),
+    ],
+)
+def test_a_set_keeps_the_pods_that_its_strategy_leaves_alone(strategy, ready):
+    workload = copy.deepcopy(recorded("sets_ready")["StatefulSet"][0])
+    wanted = workload["spec"]["replicas"] = 3
+    workload["spec"]["updateStrategy"] = strategy
+    counts = {"replicas": wanted, "readyReplicas": wanted, "availableReplicas": wanted, "updatedReplicas": 1}
+    workload["status"].update(counts, updateRevision="claims-new")
+    assert predicates.judge(workload, [], NOW).ready is ready
 
 
 def test_a_workload_is_described_with_its_revisions_and_pods():
@@ -166,7 +222,6 @@ def test_a_workload_is_described_with_its_revisions_and_pods():
 
 
 PARAMETERS = {"paused": None, "replicas": None, "undo_to": None, "undo_to_hash": None, "restart": False}
-NOW = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
 
 def planned(kind="Deployment", name="crash_loop", **options):
