@@ -10,13 +10,20 @@ import typing as t
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.errors import ScalingError
 from ansible_collections.horizontal.scaling.plugins.module_utils.core.module import Outcome
 
+from .gateway_api import GatewayApi
 from .haproxy import Haproxy
+from .kubernetes import Kubernetes
 from .nginx import Nginx
 from .router import Router
 from .split import Document, Split, State, wanted
 
 SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-ROUTERS: dict[str, t.Callable[[Document], Router]] = {"haproxy": Haproxy, "nginx": Nginx}
+ROUTERS: dict[str, t.Callable[[Document], Router]] = {
+    "haproxy": Haproxy,
+    "nginx": Nginx,
+    "gateway_api": GatewayApi,
+    "kubernetes": Kubernetes,
+}
 
 
 def converge(parameters: Document, check_mode: bool) -> Outcome:

@@ -167,7 +167,8 @@ def _known(option: str, version: str, state: State) -> None:
         known = ", ".join(sorted(state.versions)) or "none"
         raise ScalingError(
             f"{option}: there is no version '{version}' (there are: {known}).",
-            "Correct it, or give servers of that version in the service's data and apply the load balancer's role.",
+            "Correct it, or have servers of that version first: in the service's data and by the load balancer's role,"
+            " in a cluster as pods with its label or as a Service.",
         )
 
 
