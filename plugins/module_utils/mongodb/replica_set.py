@@ -153,6 +153,9 @@ class Run:
                 raise
         finally:
             client.close()
+        # A driver keeps away for some seconds from a server that has refused its login.
+        for each in self.cluster.clients.values():
+            each.close()
         return self.cluster.read()
 
     def _authenticated(self, reading: Reading) -> Reading:
