@@ -142,7 +142,7 @@ def lead_away(cluster: Cluster, primary: str, avoid: str) -> None:
 def _lead(cluster: Cluster, target: str, astray: t.Callable[[str, str], bool]) -> None:
     """Have members replicate from `target` for whom `astray` (member, its source) holds.
 
-    One that does not is no error: clients may wait somewhat longer.
+    That one of them does not, or that nobody can be asked now, is no error: clients may wait somewhat longer.
     """
 
     def others(reading: Reading) -> list[str]:
@@ -153,8 +153,8 @@ def _lead(cluster: Cluster, target: str, astray: t.Callable[[str, str], bool]) -
 
     reading = cluster.read()
     # As the configuration spells it.
-    name = predicates.member_of(reading.status, target)["name"]
-    for place in others(reading):
+    name = predicates.member_of(reading.status, target).get("name")
+    for place in others(reading) if name and reading.primary else ():
         with contextlib.suppress(ScalingError):
             service.sync_from(cluster.clients[place], name)
             # They change with the next entry that they get, which where nobody writes is some seconds away.

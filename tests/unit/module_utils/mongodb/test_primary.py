@@ -34,8 +34,8 @@ def test_what_does_not_pass_by_itself_is_to_be_put_right():
 class Members:
     """A set that replicates as `sources` tells; who is told to change has done so when it is read again."""
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        self.sources, self.told = sources, []
+    def __init__(self, sources: dict[str, str], leading: str = A) -> None:
+        self.sources, self.leading, self.told = sources, leading, []
         self.clients = {place: types.SimpleNamespace(command=self._command(place)) for place in (A, B, C)}
 
     def _command(self, place):
@@ -48,7 +48,8 @@ class Members:
 
     def read(self) -> cluster.Reading:
         statuses = {place: {**status(), "syncSourceHost": self.sources.get(place, "")} for place in (A, B, C)}
-        return cluster.Reading({A: {"isWritablePrimary": True}}, statuses, {}, {}, {})
+        hellos = {self.leading: {"isWritablePrimary": True}} if self.leading else {}
+        return cluster.Reading(hellos, statuses, {}, {}, {})
 
 
 def test_who_replicates_from_a_member_that_goes_is_led_to_the_primary():
@@ -59,5 +60,12 @@ def test_who_replicates_from_a_member_that_goes_is_led_to_the_primary():
 
 def test_the_primary_itself_and_those_of_another_source_are_left_alone():
     members = Members({A: C, B: A, C: B})
+    primary.lead_away(members, A, C)
+    assert members.told == []
+
+
+def test_without_a_primary_nobody_is_led(monkeypatch):
+    monkeypatch.setattr(primary, "CHANGE", 0)
+    members = Members({B: C}, leading="")
     primary.lead_away(members, A, C)
     assert members.told == []
