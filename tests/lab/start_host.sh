@@ -26,7 +26,7 @@ if [[ -d $packages/lists && -d $packages/cache ]]; then
   mounts+=(--volume "$packages/lists:/var/lib/apt/lists:O" --volume "$packages/cache:/var/cache/apt:O")
 fi
 subnet=$(podman network inspect --format '{{(index .Subnets 0).Subnet}}' "$lab")
-# Names stand in /etc/hosts: podman's name server, which all labs share, at times answers too late or not at all.
+# Names stand in /etc/hosts: podman's name server, which all labs share, at times knew no host of a lab any more.
 number=10 names=()
 for other in ${LAB_HOSTS:?}; do
   if [[ $other == "$host" ]]; then address=${subnet%.*}.$number; else names+=(--add-host "$other:${subnet%.*}.$number"); fi
